@@ -1,0 +1,82 @@
+"""modlog: the ledger of account lifecycle events.
+
+Every change to an account is an event in an append-only store; the current state is a
+projection of those events, so a mistaken change is replayed away exactly.
+"""
+
+from modlog._errors import (
+    AccountErasedError,
+    AccountExistsError,
+    AccountNotFoundError,
+    AppendOnlyError,
+    ClockError,
+    ConcurrencyError,
+    ConflictError,
+    CorruptEventError,
+    IdempotencyConflictError,
+    ImportRejectedError,
+    InvalidInputError,
+    InvalidUrlError,
+    MissingActorError,
+    MissingReasonError,
+    ModlogError,
+    NothingInForceError,
+    OutcomeUnknownError,
+    ReadOnlyStoreError,
+    RefusedError,
+    SchemaError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnknownArgumentError,
+)
+from modlog._ground.account import Account, Sanction, Status
+from modlog._ground.events import RecordedEvent
+from modlog._ground.selection import Selection
+from modlog._ground.values import Actor
+from modlog._services.acting import acting
+from modlog._services.importing import IngestOutcome, Rejection
+from modlog._services.integrity import VerificationReport
+from modlog._services.ledger import ModLog
+from modlog._services.ledger import open_ledger as open
+from modlog._storage.checks import Finding
+
+__all__ = [
+    "Account",
+    "AccountErasedError",
+    "AccountExistsError",
+    "AccountNotFoundError",
+    "Actor",
+    "AppendOnlyError",
+    "ClockError",
+    "ConcurrencyError",
+    "ConflictError",
+    "CorruptEventError",
+    "Finding",
+    "IdempotencyConflictError",
+    "ImportRejectedError",
+    "IngestOutcome",
+    "InvalidInputError",
+    "InvalidUrlError",
+    "MissingActorError",
+    "MissingReasonError",
+    "ModLog",
+    "ModlogError",
+    "NothingInForceError",
+    "OutcomeUnknownError",
+    "ReadOnlyStoreError",
+    "RecordedEvent",
+    "RefusedError",
+    "Rejection",
+    "Sanction",
+    "SchemaError",
+    "Selection",
+    "Status",
+    "StoreError",
+    "StoreFullError",
+    "StoreUnavailableError",
+    "UnknownArgumentError",
+    "VerificationReport",
+    "acting",
+    "open",
+]

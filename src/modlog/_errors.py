@@ -1,0 +1,137 @@
+"""What modlog raises: one tree, so that a caller can catch as widely as it means to.
+
+::
+
+    ModlogError
+    ├── InvalidInputError (also a ValueError)   a value that no ledger takes
+    │   ├── MissingActorError                   nobody is named as the one who acts
+    │   ├── MissingReasonError                  a reason is due and none was given
+    │   ├── UnknownArgumentError (TypeError)    a misspelt argument or filter
+    │   └── InvalidUrlError                     a database URL that cannot be read
+    ├── AccountNotFoundError (LookupError)      no such account, here or in this view
+    ├── RefusedError                            the account's state does not allow it
+    │   ├── AccountExistsError                  created already
+    │   ├── AccountErasedError                  erased for good
+    │   └── NothingInForceError                 nothing there to lift or to clear
+    ├── ConflictError                           somebody or something else came first
+    │   ├── ConcurrencyError                    another writer changed the account
+    │   └── IdempotencyConflictError            a key that belongs to another request
+    ├── ImportRejectedError                     a record that a strict import refused
+    └── StoreError                              the database below
+        ├── StoreUnavailableError               away, locked, or not to be opened
+        │   └── OutcomeUnknownError             lost while committing: recorded or not
+        ├── ReadOnlyStoreError                  may be read, not written
+        ├── StoreFullError                      no room left
+        ├── SchemaError                         tables of another shape or version
+        ├── CorruptEventError                   a stored event that cannot be read
+        ├── AppendOnlyError                     an attempt to change what is recorded
+        └── ClockError                          the clock runs behind the ledger
+
+A message tells what was expected, what was found, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class ModlogError(Exception):
+    """The root of everything that modlog raises on purpose."""
+
+
+class InvalidInputError(ModlogError, ValueError):
+    """A value that no ledger takes; nothing was written."""
+
+
+class MissingActorError(InvalidInputError):
+    """No change without who: neither the call nor `acting` names an actor."""
+
+
+class MissingReasonError(InvalidInputError):
+    """No sanction, reversal or lifting without why: a reason is due."""
+
+
+class UnknownArgumentError(InvalidInputError, TypeError):
+    """An argument, filter or field that does not exist, most often misspelt."""
+
+
+class InvalidUrlError(InvalidInputError):
+    """A database URL that cannot be read."""
+
+
+class AccountNotFoundError(ModlogError, LookupError):
+    """The account is not known, or does not exist at the moment that is asked about."""
+
+
+class RefusedError(ModlogError):
+    """The account's state does not allow the command; nothing was written."""
+
+
+class AccountExistsError(RefusedError):
+    """A second creation of an account that exists."""
+
+
+class AccountErasedError(RefusedError):
+    """The account's personal data is gone for good: nothing more is decided on it."""
+
+
+class NothingInForceError(RefusedError):
+    """There is no such sanction to lift, or no such flag to clear."""
+
+
+class ConflictError(ModlogError):
+    """Something else came first, under the same name or on the same account."""
+
+
+class ConcurrencyError(ConflictError):
+    """The account is not at the version that was expected: another writer was quicker."""
+
+
+class IdempotencyConflictError(ConflictError):
+    """The idempotency key was used before, for another request."""
+
+
+class ImportRejectedError(ModlogError):
+    """A strict import met a record that it cannot take; its chunk was not written.
+
+    Attributes:
+        line: the number of the record, from 1.
+    """
+
+    def __init__(self, message: str, *, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class StoreError(ModlogError):
+    """The database cannot do what it was asked to."""
+
+
+class StoreUnavailableError(StoreError):
+    """The database is away, locked by others for too long, or cannot be opened."""
+
+
+class OutcomeUnknownError(StoreUnavailableError):
+    """The connection broke while committing: the events are recorded, or none of them is."""
+
+
+class ReadOnlyStoreError(StoreError):
+    """The database may be read, not written."""
+
+
+class StoreFullError(StoreError):
+    """The disk or the database's quota is full; nothing was written."""
+
+
+class SchemaError(StoreError):
+    """modlog's tables have another shape or a newer version than this modlog knows."""
+
+
+class CorruptEventError(StoreError):
+    """A stored event cannot be read back as what its type says it is."""
+
+
+class AppendOnlyError(StoreError):
+    """An attempt to change, delete or replace what is recorded."""
+
+
+class ClockError(StoreError):
+    """The clock is more than five minutes behind the ledger's last instant."""

@@ -1,0 +1,296 @@
+"""The account as a fold of its events, and the replay that leaves out what was reverted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal, Protocol, Self, TypeVar
+
+from attrs import define, field, frozen
+from attrs import evolve as replaced
+
+from modlog._ground import events
+from modlog._ground.events import Event
+from modlog._ground.values import EPOCH
+
+
+class Status(StrEnum):
+    """What an account is at an instant; the first that holds, in this order."""
+
+    ERASED = "erased"
+    ABSENT = "absent"
+    DELETED = "deleted"
+    SUSPENDED = "suspended"
+    ACTIVE = "active"
+
+
+SanctionKind = Literal["deletion", "suspension"]
+
+
+class Happened(Protocol):
+    """What a fold reads of an event: `Entry` and `RecordedEvent` both have it."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def event(self) -> Event: ...
+
+
+_H = TypeVar("_H", bound=Happened)
+
+
+@frozen
+class StandingSanction:
+    """A deletion or suspension that nothing has lifted.
+
+    Attributes:
+        since: the event's `occurred_at`.
+        until: the end of a suspension; None for a deletion and for an indefinite suspension.
+    """
+
+    kind: SanctionKind
+    since: datetime
+    until: datetime | None = None
+
+    def in_force(self, at: datetime) -> bool:
+        """Whether it has begun and not expired at that instant."""
+        return self.since <= at and not self.expired(at)
+
+    def expired(self, at: datetime) -> bool:
+        """Whether its `until` has come."""
+        return self.until is not None and self.until <= at
+
+
+@define(eq=True)
+class AccountState:
+    """An account as far as its events tell: causes, never a status.
+
+    `apply` changes it in place, for long replays; `evolve` is the same as a pure function.
+
+    Attributes:
+        version: of the last recorded event, whether it counts or not; 0 before the first.
+        latest: the greatest `occurred_at` of all recorded events.
+    """
+
+    version: int = 0
+    latest: datetime = EPOCH
+    created: bool = False
+    erased: bool = False
+    protected: bool = False
+    profile: dict[str, Any] = field(factory=dict)
+    flags: dict[int, str] = field(factory=dict)
+    sanctions: dict[int, StandingSanction] = field(factory=dict)
+
+    def copy(self) -> Self:
+        """The same state, with containers of its own."""
+        return replaced(
+            self,
+            profile=dict(self.profile),
+            flags=dict(self.flags),
+            sanctions=dict(self.sanctions),
+        )
+
+    def see(self, entry: Happened) -> None:
+        """Take note that the event was recorded, whatever it changes."""
+        if entry.version == 1 or entry.occurred_at > self.latest:
+            self.latest = entry.occurred_at
+        self.version = entry.version
+
+    def apply(self, entry: Happened) -> None:
+        """Fold one more event in. Never raises: what makes no sense changes but the version."""
+        self.see(entry)
+        self.take_effect(entry)
+
+    def take_effect(self, entry: Happened) -> None:
+        """What the event changes, apart from having been recorded."""
+        event = entry.event
+        if self.erased:
+            return
+        if self.created or isinstance(event, events.AccountCreated | events.AccountErased):
+            effect = _EFFECTS.get(type(event))
+            if effect is not None:
+                effect(self, entry, event)
+
+    def status(self, at: datetime) -> Status:
+        """The status at an instant; only the expiry of suspensions depends on it."""
+        if self.erased:
+            return Status.ERASED
+        if not self.created:
+            return Status.ABSENT
+        suspended = False
+        for sanction in self.sanctions.values():
+            if sanction.kind == "deletion":
+                return Status.DELETED
+            suspended = suspended or not sanction.expired(at)
+        return Status.SUSPENDED if suspended else Status.ACTIVE
+
+    def in_force(self, at: datetime) -> tuple[int, ...]:
+        """The versions of the sanctions in force at an instant, in order."""
+        return tuple(
+            version for version in sorted(self.sanctions) if self.sanctions[version].in_force(at)
+        )
+
+
+def _created(state: AccountState, entry: Happened, event: events.AccountCreated) -> None:
+    state.created = True
+    state.profile = dict(event.profile)
+
+
+def _profile_changed(state: AccountState, entry: Happened, event: events.ProfileChanged) -> None:
+    for key, value in event.changes.items():
+        if value is None:
+            state.profile.pop(key, None)
+        else:
+            state.profile[key] = value
+
+
+def _flagged(state: AccountState, entry: Happened, event: events.AccountFlagged) -> None:
+    state.flags[entry.version] = event.label
+
+
+def _flags_cleared(state: AccountState, entry: Happened, event: events.FlagsCleared) -> None:
+    for version in event.flags:
+        state.flags.pop(version, None)
+
+
+def _suspended(state: AccountState, entry: Happened, event: events.AccountSuspended) -> None:
+    state.sanctions[entry.version] = StandingSanction("suspension", entry.occurred_at, event.until)
+
+
+def _deleted(state: AccountState, entry: Happened, event: events.AccountDeleted) -> None:
+    state.sanctions[entry.version] = StandingSanction("deletion", entry.occurred_at)
+
+
+def _restored(state: AccountState, entry: Happened, event: events.AccountRestored) -> None:
+    for version in event.lifts:
+        state.sanctions.pop(version, None)
+
+
+def _protected(state: AccountState, entry: Happened, event: events.AccountProtected) -> None:
+    state.protected = True
+
+
+def _unprotected(state: AccountState, entry: Happened, event: events.AccountUnprotected) -> None:
+    state.protected = False
+
+
+def _erased(state: AccountState, entry: Happened, event: events.AccountErased) -> None:
+    state.erased = True
+    state.profile = {}
+
+
+_EFFECTS: Final[Mapping[type[Event], Callable[[AccountState, Happened, Any], None]]] = {
+    events.AccountCreated: _created,
+    events.ProfileChanged: _profile_changed,
+    events.AccountFlagged: _flagged,
+    events.FlagsCleared: _flags_cleared,
+    events.AccountSuspended: _suspended,
+    events.AccountDeleted: _deleted,
+    events.AccountRestored: _restored,
+    events.AccountProtected: _protected,
+    events.AccountUnprotected: _unprotected,
+    events.AccountErased: _erased,
+}
+
+
+def evolve(state: AccountState, entry: Happened) -> AccountState:
+    """The state after one more event; total, and the given state stays as it is.
+
+    A revert among the events is left to `replay`, which alone sees the whole history.
+    """
+    after = state.copy()
+    after.apply(entry)
+    return after
+
+
+def counting(history: Sequence[_H]) -> list[_H]:
+    """The events that count, in order.
+
+    Seen from the last event back, an event counts unless one that itself counts has reverted
+    it. An erasure always counts.
+    """
+    reverted: set[int] = set()
+    kept = []
+    for entry in reversed(history):
+        event = entry.event
+        if entry.version in reverted and not isinstance(event, events.AccountErased):
+            continue
+        if isinstance(event, events.EventsReverted):
+            reverted.update(event.targets)
+        kept.append(entry)
+    kept.reverse()
+    return kept
+
+
+def replay(history: Iterable[Happened]) -> AccountState:
+    """The state that an account's whole history leads to."""
+    history = list(history)
+    state = AccountState()
+    for entry in counting(history):
+        state.take_effect(entry)
+    for entry in history:
+        state.see(entry)
+    return state
+
+
+@frozen(kw_only=True)
+class Sanction:
+    """A deletion or suspension that stands, seen at an instant.
+
+    Attributes:
+        since: when it began, as the event's `occurred_at` says.
+        until: when a suspension ends; None for a deletion and for an indefinite suspension.
+        in_force: whether it has begun and not expired at the instant that was asked about.
+    """
+
+    kind: SanctionKind
+    since: datetime
+    until: datetime | None
+    in_force: bool
+
+
+@frozen(kw_only=True)
+class Account:
+    """An account as it is at an instant.
+
+    Attributes:
+        id: the platform's own id.
+        version: of the last recorded event of the account.
+        status: erased, absent, deleted, suspended or active.
+        profile: what the platform keeps of it.
+        flags: the flags that stand: version of the event → label.
+        sanctions: the deletions and suspensions that stand, in force or not, by version.
+        protected: whether sweeps leave it out.
+    """
+
+    id: str
+    version: int
+    status: Status
+    profile: Mapping[str, Any]
+    flags: Mapping[int, str]
+    sanctions: Mapping[int, Sanction]
+    protected: bool
+
+
+def account_at(account_id: str, state: AccountState, at: datetime) -> Account:
+    """What a state means at an instant."""
+    return Account(
+        id=account_id,
+        version=state.version,
+        status=state.status(at),
+        profile=dict(state.profile),
+        flags=dict(sorted(state.flags.items())),
+        sanctions={
+            version: Sanction(
+                kind=sanction.kind,
+                since=sanction.since,
+                until=sanction.until,
+                in_force=sanction.in_force(at),
+            )
+            for version, sanction in sorted(state.sanctions.items())
+        },
+        protected=state.protected,
+    )

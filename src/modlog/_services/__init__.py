@@ -1,0 +1,1 @@
+"""What users call: the ledger, its commands, imports, checks."""

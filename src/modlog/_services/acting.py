@@ -1,0 +1,174 @@
+"""Who acts and why: what a call gives, over what the surrounding `acting` blocks give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, TypedDict
+
+from modlog._errors import InvalidInputError, MissingActorError, MissingReasonError
+from modlog._ground.decisions import REASON_IS_DUE
+from modlog._ground.events import Envelope
+from modlog._ground.values import (
+    Actor,
+    check_names,
+    checked_id,
+    checked_instant,
+    checked_probability,
+    checked_text,
+    shown,
+)
+
+
+class Circumstances(TypedDict, total=False):
+    """What an `acting` block may settle for the commands in it; None takes a field back."""
+
+    reason: str | None
+    policy: str | None
+    batch_id: str | None
+    occurred_at: datetime | None
+    correlation_id: str | None
+    confidence: float | None
+
+
+class Given(Circumstances, total=False):
+    """What every command takes besides its own arguments; what is not given is inherited.
+
+    Attributes:
+        actor: who does it.
+        reason: why, in words; due for suspend, delete, restore and unprotect.
+        policy: the code of the rule that is applied.
+        batch_id: what the command is part of.
+        occurred_at: when it happened, if not now: an aware datetime.
+        correlation_id: ties it to a request, ticket or trace outside.
+        confidence: of an automated decision, from 0 to 1.
+        idempotency_key: the same request with the same key is carried out once.
+        expected_version: refuse, unless the account is at this version.
+    """
+
+    actor: Actor | None
+    idempotency_key: str | None
+    expected_version: int | None
+
+
+def _actor(value: object, what: str) -> Actor:
+    if not isinstance(value, Actor):
+        raise InvalidInputError(
+            f"{what} must be an Actor, as Actor.human('wan'), not {shown(value)}"
+        )
+    return value
+
+
+_CHECKS: Final = {
+    "actor": _actor,
+    "reason": checked_text,
+    "policy": checked_id,
+    "batch_id": checked_id,
+    "occurred_at": checked_instant,
+    "correlation_id": checked_id,
+    "confidence": checked_probability,
+}
+_COMMAND_ONLY: Final = ("idempotency_key", "expected_version")
+_settled: ContextVar[Mapping[str, Any]] = ContextVar(
+    "modlog.acting",
+    default=MappingProxyType({}),
+)
+
+
+@contextmanager
+def acting(actor: Actor | None = None, **circumstances: Any) -> Iterator[None]:
+    """Settle who acts, why and under which rule for every command in the block.
+
+    Blocks nest field by field, and arguments of a command win over them. The setting is a
+    context variable: it holds for the current task or thread, and for `asyncio.to_thread`.
+
+    Args:
+        actor: who does it; left out, it stays who it was.
+        **circumstances: reason, policy, batch_id, occurred_at, correlation_id, confidence;
+            None takes back what a surrounding block settled.
+
+    Raises:
+        InvalidInputError: a field that does not exist or a value that no event takes.
+    """
+    fields = circumstances if actor is None else {**circumstances, "actor": actor}
+    token = _settled.set({**_settled.get(), **_checked(fields, "acting()")})
+    try:
+        yield
+    finally:
+        _settled.reset(token)
+
+
+def _checked(fields: Mapping[str, Any], what: str) -> dict[str, Any]:
+    check_names(fields, _CHECKS, what)
+    return {
+        name: None if value is None else _CHECKS[name](value, name)
+        for name, value in fields.items()
+    }
+
+
+def envelope_for(command: str, given: Mapping[str, Any]) -> Envelope:
+    """The envelope of a command's event.
+
+    Raises:
+        MissingActorError: nobody is named.
+        MissingReasonError: a reason is due and none, or an empty one, was given.
+        InvalidInputError: a field that does not exist or a value that no event takes.
+    """
+    fields = {**_settled.get(), **_checked(given, f"{command}()")}
+    if fields.get("actor") is None:
+        raise MissingActorError(
+            f"{command}() needs an actor: give actor=Actor.human(…), or set one for a block with "
+            "modlog.acting(…)"
+        )
+    check_reason(command, fields.get("reason"))
+    return Envelope(**fields)
+
+
+def settled_actor(what: str) -> Actor:
+    """The actor that the surrounding `acting` blocks settle.
+
+    Raises:
+        MissingActorError: they settle none.
+    """
+    actor: Actor | None = _settled.get().get("actor")
+    if actor is None:
+        raise MissingActorError(
+            f"{what} needs an actor: give one, or set one for a block with modlog.acting(…)"
+        )
+    return actor
+
+
+def check_reason(command: str, reason: str | None) -> None:
+    """Refuse a command without a reason where one is due."""
+    if command in REASON_IS_DUE and not (reason and reason.strip()):
+        raise MissingReasonError(
+            f"{command}() needs a reason: give reason=…, or set one for a block with "
+            "modlog.acting(…)"
+        )
+
+
+def split(command: str, given: Mapping[str, Any]) -> tuple[Envelope, str | None, int | None]:
+    """A command's envelope, idempotency key and expected version.
+
+    Raises:
+        InvalidInputError: as `envelope_for`, and a key or version that cannot be one.
+    """
+    fields = {name: value for name, value in given.items() if name not in _COMMAND_ONLY}
+    check_names(fields, (*_CHECKS, *_COMMAND_ONLY), f"{command}()")
+    key = given.get("idempotency_key")
+    if key is not None:
+        checked_text(key, "idempotency_key")
+        if not key:
+            raise InvalidInputError("idempotency_key must not be empty")
+    version = given.get("expected_version")
+    if version is not None and (
+        isinstance(version, bool) or not isinstance(version, int) or version < 0
+    ):
+        raise InvalidInputError(
+            f"expected_version must be a version, from 0 for an account that is not there, "
+            f"not {shown(version)}"
+        )
+    return envelope_for(command, fields), key, version

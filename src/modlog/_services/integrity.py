@@ -1,0 +1,130 @@
+"""Checking the ledger against itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from attrs import frozen
+
+from modlog._errors import CorruptEventError
+from modlog._ground.account import AccountState
+from modlog._storage.checks import CHECKS, Finding, kinds_of_events
+from modlog._storage.database import Database, Session
+from modlog._storage.replays import States, projected, replays
+from modlog._storage.store import Store
+
+_PROGRESS_EVERY: Final = 5_000
+
+
+@frozen(kw_only=True)
+class VerificationReport:
+    """What `verify` found.
+
+    Attributes:
+        findings: all that is not as it must be; none in a sound ledger.
+        events: how many events there are, by kind: account, sweep, foreign.
+        accounts: how many accounts were replayed.
+        head: the last position that was looked at.
+    """
+
+    findings: tuple[Finding, ...]
+    events: Mapping[str, int]
+    accounts: int
+    head: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+
+def verify(store: Store, progress: Callable[[int], object] | None = None) -> VerificationReport:
+    """See `ModLog.verify`."""
+    findings: list[Finding] = []
+    with store.snapshot() as reader:
+        database, session = store.database, reader.session
+        for check in CHECKS:
+            findings += check(database, session)
+        replaying = _Replaying(database, session, findings, progress)
+        findings += replaying.compare()
+        return VerificationReport(
+            findings=tuple(findings),
+            events=kinds_of_events(database, session),
+            accounts=replaying.accounts,
+            head=reader.head().position,
+        )
+
+
+class _Replaying:
+    """Every account replayed from its events, beside the projection of it."""
+
+    def __init__(
+        self,
+        database: Database,
+        session: Session,
+        findings: list[Finding],
+        progress: Callable[[int], object] | None,
+    ) -> None:
+        self._database = database
+        self._session = session
+        self._findings = findings
+        self._progress = progress
+        self._damaged: set[str] = set()
+        self.accounts = 0
+
+    def compare(self) -> Iterator[Finding]:
+        """The accounts whose projection is not what their events lead to."""
+        for account_id, replayed, stored in beside(
+            self._replayed(), projected(self._database, self._session)
+        ):
+            if replayed != stored and account_id not in self._damaged:
+                yield Finding(
+                    check="projection",
+                    message=_difference(replayed, stored),
+                    account_id=account_id,
+                )
+
+    def _replayed(self) -> States:
+        for pair in replays(
+            self._database, self._session, whole_events=True, on_damage=self._damage
+        ):
+            self.accounts += 1
+            if self._progress and self.accounts % _PROGRESS_EVERY == 0:
+                self._progress(self.accounts)
+            yield pair
+
+    def _damage(self, account_id: str, error: CorruptEventError) -> None:
+        self._damaged.add(account_id)
+        self._findings.append(Finding(check="events", message=str(error), account_id=account_id))
+
+
+def beside(
+    left: States, right: States
+) -> Iterator[tuple[str, AccountState | None, AccountState | None]]:
+    """Two series of states in the order of ids, side by side; None where one has no such id."""
+    one, other = next(left, None), next(right, None)
+    while one or other:
+        if other is None or (one is not None and one[0] < other[0]):
+            assert one is not None
+            yield one[0], one[1], None
+            one = next(left, None)
+        elif one is None or other[0] < one[0]:
+            yield other[0], None, other[1]
+            other = next(right, None)
+        else:
+            yield one[0], one[1], other[1]
+            one, other = next(left, None), next(right, None)
+
+
+def _difference(replayed: AccountState | None, stored: AccountState | None) -> str:
+    if stored is None:
+        return "the account has events and no row in the projection: rebuild it"
+    if replayed is None:
+        return "the projection has rows of an account without events: rebuild it"
+    # Names only: values may be personal data.
+    facets = ("version", "latest", "created", "erased", "protected", "profile", "flags")
+    differing = [
+        name for name in (*facets, "sanctions") if getattr(replayed, name) != getattr(stored, name)
+    ]
+    return f"the projection differs from a replay in {', '.join(differing)}: rebuild it"

@@ -1,0 +1,1 @@
+"""The stores: codec, schema, SQLite and PostgreSQL, and the recorder that they give."""

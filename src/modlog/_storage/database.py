@@ -1,0 +1,230 @@
+"""What the ledger asks of a database, and the pool of connections that both kinds use."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from attrs import frozen
+
+from modlog._errors import ClockError, StoreUnavailableError
+from modlog._ground.values import from_micros, instant_text
+from modlog._storage.schema import Table
+
+Row = tuple[Any, ...]
+_C = TypeVar("_C")
+
+# How far the clock may run behind the ledger's last instant: five minutes.
+MAX_CLOCK_LAG: Final = 5 * 60 * 1_000_000
+
+
+class Session(Protocol):
+    """One connection, inside a transaction or between two. Parameters are written `?`."""
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a query."""
+        ...
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        """The first row of a query, if there is one."""
+        ...
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Carry out a statement."""
+        ...
+
+    def many(self, sql: str, rows: Sequence[Row]) -> None:
+        """Carry out a statement once for each row."""
+        ...
+
+
+@frozen
+class Head:
+    """The end of the log: the last position and instant (microseconds); zeros when empty."""
+
+    position: int
+    recorded_at: int
+
+    def next_instant(self, now: int) -> int:
+        """The instant of the next transaction: now, or just after the last one.
+
+        Raises:
+            ClockError: the clock is more than five minutes behind.
+        """
+        if now < self.recorded_at - MAX_CLOCK_LAG:
+            raise ClockError(
+                f"the clock says {instant_text(from_micros(now))}, more than five minutes before "
+                f"the ledger's last event at {instant_text(from_micros(self.recorded_at))}: "
+                "set the clock right; nothing was written"
+            )
+        return max(now, self.recorded_at + 1)
+
+
+class Database(Protocol):
+    """A database that holds a ledger. Errors of the driver leave it as modlog's own."""
+
+    @property
+    def head_query(self) -> str:
+        """The query for the log's end: position and instant, no row when it is empty."""
+        ...
+
+    def table(self, name: str) -> str:
+        """How a statement names one of modlog's tables."""
+        ...
+
+    def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+        """The condition that a column is one of many values, and its parameters."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A session in which each statement sees what is committed as it starts."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Session]:
+        """A session in which all statements see the same moment."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Session]:
+        """A transaction; it commits at the end, or not at all."""
+        ...
+
+    def joining(self, connection: Any) -> AbstractContextManager[Session]:
+        """The caller's own open transaction on the same database."""
+        ...
+
+    def savepoint(self, session: Session) -> AbstractContextManager[None]:
+        """A part of a transaction that fails alone."""
+        ...
+
+    def lock_head(self, session: Session) -> Head:
+        """Take the append lock until the transaction ends; the log's end."""
+        ...
+
+    def head(self, session: Session) -> Head:
+        """The log's end as of now, without the lock."""
+        ...
+
+    def advance(self, session: Session, head: Head) -> None:
+        """Take note of the log's new end."""
+        ...
+
+    def load(
+        self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        """Insert rows, the fastest way for their number."""
+        ...
+
+    def lock_schema(self, session: Session) -> None:
+        """Keep others from making tables until the transaction ends."""
+        ...
+
+    def create(self, session: Session, tables: Sequence[Table]) -> None:
+        """Make these tables, with their indexes, guards and functions."""
+        ...
+
+    def found_columns(self, session: Session) -> dict[str, dict[str, str]]:
+        """The tables with modlog's names that are there: column → type."""
+        ...
+
+    def expected_columns(self, table: Table) -> dict[str, str]:
+        """The columns that a table must have: column → type."""
+        ...
+
+    def missing_guards(self, session: Session) -> list[str]:
+        """The triggers that keep events as they are, and are not there."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections that are not in use; those in use close when given back."""
+        ...
+
+
+class Pool(Generic[_C]):
+    """Connections that are open and idle, the last used first.
+
+    Safe between threads. After a fork the child opens connections of its own and leaves the
+    parent's alone: closing them would take the parent's locks and sockets away.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], _C],
+        close: Callable[[_C], None],
+        is_alive: Callable[[_C], bool] = lambda _: True,
+        *,
+        keep: int = 8,
+    ) -> None:
+        self._connect = connect
+        self._close = close
+        self._is_alive = is_alive
+        self._keep = keep
+        self._reset()
+        self._closed = False
+
+    def _reset(self) -> None:
+        self._idle: list[_C] = []
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the pool gives out no more connections."""
+        return self._closed
+
+    def take(self) -> _C:
+        """An idle connection, or a new one."""
+        if self._closed:
+            raise StoreUnavailableError("this ledger is closed: open it again with modlog.open")
+        self.notice_fork()
+        while (connection := self._idle_one()) is not None:
+            if self._is_alive(connection):
+                return connection
+            self._close(connection)
+        return self._connect()
+
+    def _idle_one(self) -> _C | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def notice_fork(self) -> bool:
+        """Forget connections that another process opened; whether there was a fork."""
+        if self._pid == os.getpid():
+            return False
+        self._inherited = self._idle  # kept, so that nothing closes them
+        self._reset()
+        return True
+
+    def give_back(self, connection: _C, *, usable: bool = True) -> None:
+        """Return a connection; one that is broken, or one too many, is closed."""
+        if self.notice_fork():
+            return
+        with self._lock:
+            if usable and not self._closed and len(self._idle) < self._keep:
+                self._idle.append(connection)
+                return
+        self._close(connection)
+
+    def discard_idle(self) -> None:
+        """Close what is idle, for instance because the server has gone away."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            self._close(connection)
+
+    @contextmanager
+    def connection(self, usable: Callable[[_C], bool]) -> Iterator[_C]:
+        """A connection for the time of a block."""
+        connection = self.take()
+        try:
+            yield connection
+        finally:
+            self.give_back(connection, usable=usable(connection))
+
+    def close(self) -> None:
+        """Give out no more connections, and close the idle ones."""
+        self._closed = True
+        if not self.notice_fork():
+            self.discard_idle()

@@ -1,0 +1,151 @@
+"""Opening a ledger: the URL, the driver, and tables that are made or checked."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+from uuid import uuid4
+
+from modlog._errors import InvalidInputError, InvalidUrlError, SchemaError
+from modlog._ground.values import checked_id, shown
+from modlog._storage.database import Database, Session
+from modlog._storage.replays import rebuild_all
+from modlog._storage.schema import PROJECTION, SCHEMA_VERSION, TABLES, Table
+from modlog._storage.sqlite import SQLiteDatabase
+from modlog._storage.store import Store
+
+_EXPECTED: Final = (
+    "expected sqlite:///relative/path.db, sqlite:////absolute/path.db, sqlite:// for memory, "
+    "or postgresql://user@host/database"
+)
+_MODES: Final = ("ro", "rw", "rwc")
+# What PostgreSQL keeps of an identifier, in bytes.
+_MAX_IDENTIFIER: Final = 63
+
+
+def open_store(url: str, schema: str | None) -> Store:
+    """The store that a URL names, its tables made if it is new and checked if it is not.
+
+    Raises:
+        InvalidUrlError: a URL that cannot be read.
+        SchemaError: modlog's tables are there in another shape, or of a newer version.
+        StoreUnavailableError: the database cannot be reached or opened.
+    """
+    if not isinstance(url, str):
+        raise InvalidUrlError(f"a database URL is text, not {type(url).__name__}; {_EXPECTED}")
+    scheme = url.split("://", 1)[0]
+    if scheme == "sqlite":
+        store = _sqlite_store(url, schema)
+    elif scheme in ("postgresql", "postgres"):
+        store = _postgres_store(url, schema)
+    else:
+        raise InvalidUrlError(f"{shown(scheme)} is not a kind of database; {_EXPECTED}")
+    try:
+        _ensure_tables(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _sqlite_store(url: str, schema: str | None) -> Store:
+    if schema is not None:
+        raise InvalidInputError("schema= is for PostgreSQL; with SQLite, give each ledger a file")
+    parts = urlsplit(url)
+    if parts.netloc:
+        raise InvalidUrlError(
+            f"sqlite:// takes no host ({shown(parts.netloc)}): a path needs one slash more; "
+            + _EXPECTED
+        )
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    mode = options.pop("mode", "rwc")
+    if options or mode not in _MODES or parts.fragment:
+        raise InvalidUrlError(f"an SQLite URL takes mode={'|'.join(_MODES)} and nothing else")
+    path = unquote(parts.path[1:])
+    if "\0" in path:
+        raise InvalidUrlError(f"a path has no NUL characters; {_EXPECTED}")
+    return Store(SQLiteDatabase(None if path in ("", ":memory:") else path, mode=mode))
+
+
+def _postgres_store(url: str, schema: str | None) -> Store:
+    try:
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+
+        from modlog._storage.postgres import PostgresDatabase, PostgresStore
+    except ImportError as error:
+        raise InvalidUrlError(
+            "PostgreSQL needs psycopg, which is not installed: pip install 'modlog[postgres]'"
+        ) from error
+    if schema is not None and len(checked_id(schema, "schema").encode()) > _MAX_IDENTIFIER:
+        raise InvalidInputError(f"schema must have at most {_MAX_IDENTIFIER} bytes")
+    try:
+        conninfo_to_dict(url)
+    except ProgrammingError:
+        # The driver's own message may quote the URL, and with it the password.
+        raise InvalidUrlError(f"the PostgreSQL URL cannot be read; {_EXPECTED}") from None
+    return PostgresStore(PostgresDatabase(url, schema=schema))
+
+
+def _ensure_tables(store: Store) -> None:
+    database = store.database
+    with database.reading() as session:
+        missing = _missing_tables(database, session)
+    if missing:
+        with database.writing() as session:
+            _make(store, session)
+
+
+def _make(store: Store, session: Session) -> None:
+    database = store.database
+    database.lock_schema(session)
+    missing = _missing_tables(database, session)  # another process may have been quicker
+    if not missing:
+        return
+    if len(missing) < len(TABLES) and not set(missing) <= set(PROJECTION):
+        raise SchemaError(
+            f"some of modlog's tables are there, but not {', '.join(t.name for t in missing)}: "
+            "restore the database from a backup, or open a fresh one"
+        )
+    database.create(session, missing)
+    if len(missing) == len(TABLES):
+        for name, value in (("schema", str(SCHEMA_VERSION)), ("ledger", uuid4().hex)):
+            session.run(f"INSERT INTO {database.table('meta')} VALUES (?, ?)", (name, value))
+    else:
+        # The projection is a cache: what was dropped is made again from the events.
+        database.lock_head(session)
+        rebuild_all(database, session)
+
+
+def _missing_tables(database: Database, session: Session) -> list[Table]:
+    """The tables that are not there.
+
+    Raises:
+        SchemaError: one that is there has another shape, or the schema is a newer one.
+    """
+    found = database.found_columns(session)
+    if "meta" in found and set(found["meta"]) == {"name", "value"}:
+        _check_version(database, session)
+    for name, columns in found.items():
+        expected = database.expected_columns(TABLES[name])
+        if columns != expected:
+            raise SchemaError(
+                f"the table modlog_{name} has another shape than modlog gives it: expected "
+                f"{_columns(expected)}; found {_columns(columns)}: use another database"
+            )
+    return [table for name, table in TABLES.items() if name not in found]
+
+
+def _check_version(database: Database, session: Session) -> None:
+    row = session.row(f"SELECT value FROM {database.table('meta')} WHERE name = 'schema'")
+    if row is None or not row[0].isdecimal():
+        raise SchemaError("the table modlog_meta does not tell the schema's version")
+    if int(row[0]) > SCHEMA_VERSION:
+        raise SchemaError(
+            f"the ledger has schema {row[0]}, this modlog knows {SCHEMA_VERSION} and older: "
+            "upgrade modlog"
+        )
+
+
+def _columns(columns: dict[str, str]) -> str:
+    return ", ".join(f"{name} {type_}" for name, type_ in columns.items()) or "no columns"

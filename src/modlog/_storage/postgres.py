@@ -1,0 +1,545 @@
+"""PostgreSQL: the store for a server. What differs from SQLite stands here and nowhere else.
+
+Appends are serialised by one row, `modlog_head`: its lock makes the order of commits the order
+of positions, so that no reader ever passes over a gap that is filled later.
+"""
+
+from __future__ import annotations
+
+import select
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from modlog._errors import (
+    AppendOnlyError,
+    ClockError,
+    ConcurrencyError,
+    ConflictError,
+    InvalidInputError,
+    ModlogError,
+    OutcomeUnknownError,
+    ReadOnlyStoreError,
+    SchemaError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+from modlog._ground.account import AccountState, evolve
+from modlog._ground.events import Draft, RecordedEvent
+from modlog._ground.values import from_micros, to_micros
+from modlog._storage.codec import EVENT_COLUMNS, event_row
+from modlog._storage.database import MAX_CLOCK_LAG, Head, Pool, Row, Session
+from modlog._storage.projection import profile_text, sanction_columns
+from modlog._storage.schema import (
+    EVENTS,
+    INSERT_ONLY,
+    TABLES,
+    ColumnType,
+    Table,
+    create_indexes,
+    create_table,
+)
+from modlog._storage.store import Decide, Key, Store, Writer, entry_of
+
+_Connection = psycopg.Connection[tuple[Any, ...]]
+_PREFIX: Final = "modlog_"
+_TYPES: Final[dict[ColumnType, str]] = {
+    "integer": "bigint",
+    "small": "smallint",
+    "real": "double precision",
+    "text": 'text COLLATE "C"',  # one order of ids on both databases: by code point
+    "bytes": "bytea",
+}
+_WIRE_TYPES: Final[dict[ColumnType, str]] = {
+    "integer": "int8",
+    "small": "int2",
+    "real": "float8",
+    "text": "text",
+    "bytes": "bytea",
+}
+# From this many rows on, COPY is faster than a statement for each.
+_COPY_FROM: Final = 20
+
+
+@lru_cache(maxsize=512)
+def _numbered(sql: str) -> str:
+    return sql.replace("?", "%s")
+
+
+class PostgresSession:
+    """Statements on one PostgreSQL connection."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self.cursor = connection.cursor(row_factory=tuple_row)
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        return self.cursor.execute(_numbered(sql), params, prepare=True).fetchall()
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        return self.cursor.execute(_numbered(sql), params, prepare=True).fetchone()
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
+        self.cursor.execute(_numbered(sql), params or None)
+
+    def many(self, sql: str, rows: Sequence[Row]) -> None:
+        self.cursor.executemany(_numbered(sql), rows)
+
+
+class PostgresDatabase:
+    """A ledger in one schema of a PostgreSQL database."""
+
+    def __init__(self, conninfo: str, *, schema: str | None = None) -> None:
+        self._conninfo = conninfo
+        self._pool = Pool(self._connect, _close, _is_alive)
+        self._finalizer = weakref.finalize(self, self._pool.close)
+        self._schema = schema or self._current_schema()
+        self._qualifier = f"{_quoted(self._schema)}."
+
+    def _current_schema(self) -> str:
+        with self.reading() as session:
+            row = session.row("SELECT current_schema()")
+        if row is None or row[0] is None:
+            raise StoreUnavailableError(
+                "PostgreSQL has no current schema for this user: name one with schema="
+            )
+        return str(row[0])
+
+    # Dialect
+
+    def table(self, name: str) -> str:
+        return f"{self._qualifier}{_PREFIX}{name}"
+
+    def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+        return f"{column} = ANY(?)", (list(values),)
+
+    @property
+    def head_query(self) -> str:
+        return f"SELECT position, recorded_at FROM {self.table('head')}"
+
+    @property
+    def record_function(self) -> str:
+        """The name of the function that records one event."""
+        return f"{self._qualifier}{_PREFIX}record"
+
+    # Sessions
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with _translated(), self._pool.connection(_is_usable) as connection:
+            yield PostgresSession(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        with self._transaction("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE") as session:
+            yield session
+
+    @contextmanager
+    def joining(self, connection: Any) -> Iterator[Session]:
+        if not isinstance(connection, psycopg.Connection):
+            raise InvalidInputError(
+                "within() on PostgreSQL takes a psycopg.Connection, not "
+                f"{type(connection).__name__}"
+            )
+        idle = connection.info.transaction_status == TransactionStatus.IDLE
+        if idle and connection.autocommit:
+            raise InvalidInputError(
+                "within() needs an open transaction, this connection commits each statement by "
+                "itself: open one with connection.transaction() first"
+            )
+        with _translated():
+            yield PostgresSession(connection)
+
+    @contextmanager
+    def savepoint(self, session: Session) -> Iterator[None]:
+        session.run("SAVEPOINT modlog_part")
+        try:
+            yield
+        except BaseException:
+            session.run("ROLLBACK TO SAVEPOINT modlog_part")
+            session.run("RELEASE SAVEPOINT modlog_part")
+            raise
+        session.run("RELEASE SAVEPOINT modlog_part")
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[PostgresSession]:
+        with _translated(), self._pool.connection(_is_usable) as connection:
+            session = PostgresSession(connection)
+            session.run(begin)
+            try:
+                yield session
+            except BaseException:
+                _roll_back(connection)
+                raise
+            with _outcome_unknown_if_lost(connection):
+                session.run("COMMIT")
+
+    # The end of the log: one row, whose lock is the append lock.
+
+    def head(self, session: Session) -> Head:
+        row = session.row(self.head_query)
+        return Head(*row) if row else Head(0, 0)
+
+    def lock_head(self, session: Session) -> Head:
+        row = session.row(f"{self.head_query} FOR UPDATE")
+        return Head(*row) if row else Head(0, 0)
+
+    def advance(self, session: Session, head: Head) -> None:
+        session.run(
+            f"UPDATE {self.table('head')} SET position = ?, recorded_at = ?",
+            (head.position, head.recorded_at),
+        )
+
+    def load(
+        self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        names = f"{self.table(table.name)} ({', '.join(columns)})"
+        if len(rows) < _COPY_FROM:
+            values = ", ".join("?" * len(columns))
+            session.many(f"INSERT INTO {names} VALUES ({values})", rows)
+            return
+        assert isinstance(session, PostgresSession)
+        with session.cursor.copy(f"COPY {names} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types([_WIRE_TYPES[table.type_of(name)] for name in columns])
+            for row in rows:
+                copy.write_row(row)
+
+    # Schema
+
+    def lock_schema(self, session: Session) -> None:
+        # The number is the name of this lock among advisory locks: "modlog" in ASCII.
+        session.run("SELECT pg_advisory_xact_lock(120325193625447)")
+
+    def create(self, session: Session, tables: Sequence[Table]) -> None:
+        if not session.row("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,)):
+            session.run(f"CREATE SCHEMA {_quoted(self._schema)}")
+        for table in tables:
+            session.run(create_table(table, self._qualifier + _PREFIX, _TYPES))
+            for statement in create_indexes(table, self._qualifier + _PREFIX, _PREFIX):
+                session.run(statement)
+        for table in tables:
+            if table in INSERT_ONLY:
+                for statement in _guards(self.table(table.name), self._qualifier):
+                    session.run(statement)
+        if EVENTS in tables:
+            session.run(_record_function(self))
+            for statement in (
+                f"CREATE TABLE {self.table('head')} (position bigint NOT NULL,"
+                " recorded_at bigint NOT NULL) WITH (fillfactor = 10)",
+                f"INSERT INTO {self.table('head')} VALUES (0, 0)",
+            ):
+                session.run(statement)
+
+    def found_columns(self, session: Session) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for table, column, type_ in session.rows(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns"
+            " WHERE table_schema = ? AND table_name = ANY(?)",
+            (self._schema, [_PREFIX + name for name in TABLES]),
+        ):
+            found.setdefault(table.removeprefix(_PREFIX), {})[column] = type_
+        return found
+
+    def expected_columns(self, table: Table) -> dict[str, str]:
+        return {
+            column.name: _TYPES[column.type].removesuffix(' COLLATE "C"')
+            for column in table.columns
+        }
+
+    def missing_guards(self, session: Session) -> list[str]:
+        found = {
+            name
+            for (name,) in session.rows(
+                "SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+                " JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = ? AND c.relname = 'modlog_events' AND tgenabled = 'A'",
+                (self._schema,),
+            )
+        }
+        wanted = ("modlog_events_change", "modlog_events_truncate")
+        return [name for name in wanted if name not in found]
+
+    # Connections
+
+    def _connect(self) -> _Connection:
+        with _translated():
+            return psycopg.connect(self._conninfo, autocommit=True, connect_timeout=10)
+
+    def close(self) -> None:
+        self._finalizer()
+
+
+def _close(connection: _Connection) -> None:
+    connection.close()
+
+
+def _is_usable(connection: _Connection) -> bool:
+    return connection.info.transaction_status == TransactionStatus.IDLE
+
+
+def _is_alive(connection: _Connection) -> bool:
+    """Whether the server has not hung up: on an idle connection nothing is there to be read."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
+def _roll_back(connection: _Connection) -> None:
+    with suppress(psycopg.Error):  # the error that led here says more
+        connection.rollback()
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+_REFUSAL: Final = "modlog: events are append-only"
+
+
+def _guards(events: str, qualifier: str) -> list[str]:
+    """What keeps the rows of `events` as they are: triggers, and no privilege to change them.
+
+    The triggers fire always, also for a session that replays replication; the privileges are
+    taken from the owner too, who would have to grant them back to himself first.
+    """
+    function = f"{qualifier}modlog_append_only()"
+    return [
+        f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'ML001'; END$$",
+        f"CREATE TRIGGER modlog_events_change BEFORE UPDATE OR DELETE ON {events}"
+        f" FOR EACH ROW EXECUTE FUNCTION {function}",
+        f"CREATE TRIGGER modlog_events_truncate BEFORE TRUNCATE ON {events}"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION {function}",
+        f"ALTER TABLE {events} ENABLE ALWAYS TRIGGER modlog_events_change",
+        f"ALTER TABLE {events} ENABLE ALWAYS TRIGGER modlog_events_truncate",
+        f"REVOKE UPDATE, DELETE, TRUNCATE ON {events} FROM PUBLIC, CURRENT_USER",
+    ]
+
+
+# How a refused statement leaves: by SQLSTATE, then by its class.
+_ERRORS: Final[dict[str, tuple[type[ModlogError], str]]] = {
+    "ML001": (AppendOnlyError, "record a reversal instead"),
+    "ML002": (ConcurrencyError, "look at the account again, and decide again"),
+    "ML003": (ClockError, "set the clock right; nothing was written"),
+    "23505": (ConflictError, "this place is taken"),
+    "25006": (ReadOnlyStoreError, "connect to the primary, as a user who may write"),
+    "42501": (StoreError, "connect as a user with the privileges that modlog needs"),
+    "53100": (StoreFullError, "make room; nothing was written"),
+    "55P03": (StoreUnavailableError, "another transaction holds the lock: try again"),
+    "57014": (StoreUnavailableError, "the statement was cancelled: try again"),
+    "22": (InvalidInputError, "a value is out of PostgreSQL's bounds"),
+    "28": (StoreUnavailableError, "check the user and password"),
+    "3D": (StoreUnavailableError, "check the database's name"),
+    "3F": (SchemaError, "check the schema's name"),
+    "40": (ConcurrencyError, "another transaction came first: try again"),
+    "42": (SchemaError, "the tables are not as modlog made them"),
+    "54": (InvalidInputError, "a value is larger than PostgreSQL takes"),
+}
+_AWAY: Final = (StoreUnavailableError, "the server is away: check that it runs, and try again")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Let errors of the driver leave as modlog's own."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _translation(error) from error
+
+
+def _translation(error: psycopg.Error) -> ModlogError:
+    state = error.sqlstate or ""
+    text = error.diag.message_primary or str(error).strip()
+    otherwise = (
+        _AWAY
+        if isinstance(error, psycopg.OperationalError)
+        else (StoreError, "see the error's cause")
+    )
+    kind, advice = _ERRORS.get(state) or _ERRORS.get(state[:2]) or otherwise
+    return kind(f"PostgreSQL: {text}: {advice}")
+
+
+@contextmanager
+def _outcome_unknown_if_lost(connection: _Connection) -> Iterator[None]:
+    """Tell a connection lost while committing from one lost before."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if not connection.broken:
+            raise
+        raise OutcomeUnknownError(
+            "PostgreSQL: the connection broke while committing, so that the events are recorded "
+            "or none of them is: look at the history, or try again with the same idempotency_key"
+        ) from error
+
+
+def _record_function(database: PostgresDatabase) -> str:
+    """One event of one account, in a single call: lock, check, write.
+
+    The caller has read the account and decided without the lock; the call fails with ML002 if
+    somebody else changed the account since. Inside a transaction whose instant is settled
+    already, `_fixed` is that instant.
+    """
+    table = database.table
+    return f"""
+CREATE OR REPLACE FUNCTION {database.record_function} (
+    _now bigint, _fixed bigint, _account text, _version bigint, _created smallint,
+    _erased smallint, _protected smallint, _profile text,
+    _label text, _cleared bigint[], _kind text, _until bigint, _lifted bigint[],
+    _occurred bigint, _schema smallint, _confidence double precision, _type text,
+    _actor_kind text, _actor_id text, _actor_version text, _actor_account text,
+    _reason text, _policy text, _batch text, _correlation text, _data text,
+    _digest bytea, _request bytea, OUT _position bigint, OUT _recorded bigint
+) LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE {table("head")} SET position = position + 1,
+        recorded_at = coalesce(_fixed, greatest(_now, recorded_at + 1))
+        RETURNING position, recorded_at INTO _position, _recorded;
+    IF _fixed IS NULL AND _recorded > _now + {MAX_CLOCK_LAG} + 1 THEN
+        RAISE EXCEPTION 'the clock is more than five minutes behind the ledger'
+            USING ERRCODE = 'ML003';
+    END IF;
+    _occurred := coalesce(_occurred, _recorded);
+    IF _version = 1 THEN
+        INSERT INTO {table("accounts")} VALUES (_account, 1, _occurred, _created, _erased,
+            _protected, coalesce(_profile, '{{}}')) ON CONFLICT DO NOTHING;
+    ELSE
+        UPDATE {table("accounts")} SET version = _version, latest = greatest(latest, _occurred),
+            created = _created, erased = _erased, protected = _protected,
+            profile = coalesce(_profile, profile)
+            WHERE account_id = _account AND version = _version - 1;
+    END IF;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another writer changed the account' USING ERRCODE = 'ML002';
+    END IF;
+    INSERT INTO {table("events")} ({", ".join(EVENT_COLUMNS)}) VALUES (
+        _position, _recorded, _occurred, _version, _schema, _confidence, _account, _type,
+        _actor_kind, _actor_id, _actor_version, _actor_account, _reason, _policy, _batch,
+        _correlation, _data);
+    IF _label IS NOT NULL THEN
+        INSERT INTO {table("flags")} VALUES (_account, _version, _label);
+    END IF;
+    IF _cleared IS NOT NULL THEN
+        DELETE FROM {table("flags")} WHERE account_id = _account AND version = ANY(_cleared);
+    END IF;
+    IF _kind IS NOT NULL THEN
+        INSERT INTO {table("sanctions")} VALUES (_account, _version, _kind, _occurred, _until);
+    END IF;
+    IF _lifted IS NOT NULL THEN
+        DELETE FROM {table("sanctions")} WHERE account_id = _account AND version = ANY(_lifted);
+    END IF;
+    IF _digest IS NOT NULL THEN
+        INSERT INTO {table("keys")} VALUES (_digest, _request, _position);
+    END IF;
+END$$"""
+
+
+class PostgresStore(Store):
+    """A store that records a single command without holding the lock while it decides.
+
+    The account is read and the event decided first; one call then takes the lock, checks that
+    the account is still at that version, and writes. Who was overtaken decides again, and after
+    three times takes the lock first, so that everybody gets through.
+    """
+
+    database: PostgresDatabase
+    _ATTEMPTS: Final = 3
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        super().__init__(database)
+        self._call = f"SELECT * FROM {database.record_function}({', '.join('?' * 28)})"
+
+    def record(
+        self, account_id: str, decide: Decide, key: Key | None, now: datetime
+    ) -> RecordedEvent:
+        for _ in range(self._ATTEMPTS):
+            with self.database.reading() as session:
+                event = self._attempt(session, account_id, decide, key, to_micros(now))
+            if event is not None:
+                self.signal.notify()
+                return event
+        return super().record(account_id, decide, key, now)
+
+    def _attempt(
+        self, session: Session, account_id: str, decide: Decide, key: Key | None, now: int
+    ) -> RecordedEvent | None:
+        if key and (before := self.answered(session, key)):
+            return before
+        state, head = self.state_and_head(session, account_id)
+        draft = decide(state, from_micros(head.next_instant(now)))
+        try:
+            return self._write(session, draft, state, key, now=now)
+        except ConflictError:
+            return None
+
+    def write_one(
+        self, writer: Writer, draft: Draft, before: AccountState, key: Key | None
+    ) -> RecordedEvent:
+        event = self._write(writer.session, draft, before, key, now=writer.at, fixed=writer.at)
+        writer.head = Head(event.position, writer.at)
+        return event
+
+    def _write(
+        self,
+        session: Session,
+        draft: Draft,
+        before: AccountState,
+        key: Key | None,
+        *,
+        now: int,
+        fixed: int | None = None,
+    ) -> RecordedEvent:
+        after = evolve(before, entry_of(draft, from_micros(now)))
+        _, _, occurred_at, _, schema, confidence, _, *rest = event_row(0, None, draft)
+        params = (
+            now,
+            fixed,
+            draft.account_id,
+            *_account_arguments(before, after),
+            occurred_at,
+            schema,
+            confidence,
+            *rest,
+            *((key.digest, key.request) if key else (None, None)),
+        )
+        with _translated(), _outcome_unknown_if_lost(_connection_of(session)):
+            row = session.row(self._call, params)
+        assert row is not None
+        return draft.recorded(row[0], from_micros(row[1]))
+
+
+def _account_arguments(before: AccountState, after: AccountState) -> tuple[Any, ...]:
+    """What one event changes of its account, as the function takes it."""
+    version = after.version
+    sanction = after.sanctions.get(version)
+    kind, _, until = sanction_columns(sanction) if sanction else (None, None, None)
+    return (
+        version,
+        int(after.created),
+        int(after.erased),
+        int(after.protected),
+        None if before.profile == after.profile else profile_text(after),
+        after.flags.get(version),
+        [flag for flag in before.flags if flag not in after.flags] or None,
+        kind,
+        until,
+        [old for old in before.sanctions if old not in after.sanctions] or None,
+    )
+
+
+def _connection_of(session: Session) -> _Connection:
+    """The driver's connection below a session."""
+    assert isinstance(session, PostgresSession)
+    return session.cursor.connection

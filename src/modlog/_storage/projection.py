@@ -1,0 +1,168 @@
+"""The current state in tables: what an account's new events change in them, and reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+from attrs import define, field
+
+from modlog._ground.account import AccountState, StandingSanction
+from modlog._ground.values import from_micros, to_micros
+from modlog._storage.codec import canonical
+from modlog._storage.database import Database, Row, Session
+from modlog._storage.schema import ACCOUNTS, FLAGS, SANCTIONS
+
+# One query for all three tables, so that a single statement sees one moment.
+_CARD: Final = (
+    "SELECT account_id, 0, version, latest, CAST(NULL AS BIGINT), created, erased, protected,"
+    " profile FROM {accounts} WHERE {where}"
+    " UNION ALL SELECT account_id, 1, version, NULL, NULL, NULL, NULL, NULL, label"
+    " FROM {flags} WHERE {where}"
+    " UNION ALL SELECT account_id, 2, version, since, until, NULL, NULL, NULL, kind"
+    " FROM {sanctions} WHERE {where}"
+)
+
+
+def card_sql(database: Database, where: str) -> str:
+    """The query for `states_of`; its condition on `account_id` stands in it three times."""
+    return _CARD.format(
+        accounts=database.table("accounts"),
+        flags=database.table("flags"),
+        sanctions=database.table("sanctions"),
+        where=where,
+    )
+
+
+def states_of(rows: Iterable[Row]) -> dict[str, AccountState]:
+    """The states that the rows of `card_sql` describe, by account."""
+    states: dict[str, AccountState] = {}
+    parts = []
+    for row in rows:
+        if row[1] == 0:
+            states[row[0]] = AccountState(
+                version=row[2],
+                latest=from_micros(row[3]),
+                created=bool(row[5]),
+                erased=bool(row[6]),
+                protected=bool(row[7]),
+                profile=orjson.loads(row[8]),
+            )
+        else:
+            parts.append(row)
+    for account_id, what, version, since, until, *_, text in parts:
+        # A part without its account is for `verify` to find, not for a reader to trip over.
+        state = states.get(account_id) or states.setdefault(account_id, AccountState())
+        if what == 1:
+            state.flags[version] = text
+        else:
+            state.sanctions[version] = StandingSanction(
+                text, from_micros(since), None if until is None else from_micros(until)
+            )
+    return states
+
+
+@define
+class Changes:
+    """Rows of the projection to be written, collected over many accounts."""
+
+    new_accounts: list[Row] = field(factory=list)
+    moved_accounts: list[Row] = field(factory=list)
+    changed_accounts: list[Row] = field(factory=list)
+    new_flags: list[Row] = field(factory=list)
+    gone_flags: list[Row] = field(factory=list)
+    new_sanctions: list[Row] = field(factory=list)
+    gone_sanctions: list[Row] = field(factory=list)
+
+    def add(self, account_id: str, before: AccountState, after: AccountState) -> None:
+        """Note what leads from one state of an account to another."""
+        self._add_account(account_id, before, after)
+        if before.flags != after.flags:
+            self.new_flags += (
+                (account_id, version, label)
+                for version, label in after.flags.items()
+                if version not in before.flags
+            )
+            self.gone_flags += _gone(account_id, before.flags, after.flags)
+        if before.sanctions != after.sanctions:
+            self.new_sanctions += (
+                (account_id, version, *sanction_columns(sanction))
+                for version, sanction in after.sanctions.items()
+                if version not in before.sanctions
+            )
+            self.gone_sanctions += _gone(account_id, before.sanctions, after.sanctions)
+
+    def _add_account(self, account_id: str, before: AccountState, after: AccountState) -> None:
+        plain = (
+            after.version,
+            to_micros(after.latest),
+            int(after.created),
+            int(after.erased),
+            int(after.protected),
+        )
+        if before.version == 0:
+            self.new_accounts.append((account_id, *plain, profile_text(after)))
+        elif before.profile == after.profile:
+            self.moved_accounts.append((*plain, account_id))
+        else:
+            self.changed_accounts.append((*plain, profile_text(after), account_id))
+
+    def write(self, database: Database, session: Session) -> None:
+        """Write the rows, those of one table and kind together and in the order of their keys."""
+        table = database.table
+        for sql, rows in (
+            (f"DELETE FROM {table('flags')} WHERE account_id = ? AND version = ?", self.gone_flags),
+            (
+                f"DELETE FROM {table('sanctions')} WHERE account_id = ? AND version = ?",
+                self.gone_sanctions,
+            ),
+            (
+                f"UPDATE {table('accounts')} SET version = ?, latest = ?, created = ?,"
+                " erased = ?, protected = ? WHERE account_id = ?",
+                self.moved_accounts,
+            ),
+            (
+                f"UPDATE {table('accounts')} SET version = ?, latest = ?, created = ?,"
+                " erased = ?, protected = ?, profile = ? WHERE account_id = ?",
+                self.changed_accounts,
+            ),
+        ):
+            if rows:
+                rows.sort(key=_last if sql.startswith("UPDATE") else _first)
+                session.many(sql, rows)
+        for spec, rows in (
+            (ACCOUNTS, self.new_accounts),
+            (FLAGS, self.new_flags),
+            (SANCTIONS, self.new_sanctions),
+        ):
+            if rows:
+                rows.sort(key=_first)
+                database.load(session, spec, spec.names, rows)
+
+
+def profile_text(state: AccountState) -> str:
+    """The profile as it is stored."""
+    return canonical(state.profile).decode() if state.profile else "{}"
+
+
+def sanction_columns(sanction: StandingSanction) -> tuple[str, int, int | None]:
+    """Kind, since and until, as they are stored."""
+    until = sanction.until
+    return (
+        sanction.kind,
+        to_micros(sanction.since),
+        None if until is None else to_micros(until),
+    )
+
+
+def _gone(account_id: str, before: Mapping[int, Any], after: Mapping[int, Any]) -> list[Row]:
+    return [(account_id, version) for version in before if version not in after]
+
+
+def _first(row: Row) -> Any:
+    return row[0]
+
+
+def _last(row: Row) -> Any:
+    return row[-1]

@@ -1,0 +1,244 @@
+"""The ledger as an application recorder of the eventsourcing library.
+
+All kinds of streams share the positions. Events of modlog's own come out with their type as the
+topic and their whole envelope as canonical JSON; events of other programs, written through
+`insert_events`, are kept as the bytes that they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Final
+from uuid import UUID
+
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    IntegrityError,
+    Notification,
+    ProgrammingError,
+    StoredEvent,
+    Subscription,
+)
+
+from modlog._errors import ConflictError, InvalidInputError
+from modlog._ground.values import checked_text, shown
+from modlog._storage.clock import Clock
+from modlog._storage.codec import EVENT_COLUMNS, is_own_type, state_bytes
+from modlog._storage.database import Row
+from modlog._storage.store import Store
+
+_COLUMNS: Final = (*EVENT_COLUMNS, "foreign_id", "foreign_state")
+_FOREIGN: Final = ("position", "recorded_at", "version", "type", "foreign_id", "foreign_state")
+# A UUID is kept as the text that RFC 9562 gives it, so that it comes back as a UUID.
+_URN: Final = "urn:uuid:"
+_PAGE: Final = 500
+
+
+class LedgerRecorder(ApplicationRecorder):
+    """What `log.recorder` is."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._events = store.database.table("events")
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Record events of another program; they are atomic, and touch no account.
+
+        Returns:
+            their positions; None when there are no events.
+
+        Raises:
+            IntegrityError: a version that its stream has already.
+            ProgrammingError: a topic that is one of modlog's own types.
+        """
+        if kwargs:
+            raise ProgrammingError(f"modlog's recorder takes no {', '.join(sorted(kwargs))}")
+        if not stored_events:
+            return None
+        rows = [_foreign_columns(event) for event in stored_events]
+        try:
+            with self._store.writing(self._clock()) as writer:
+                first = writer.head.position + 1
+                writer.insert(
+                    [(first + i, writer.at, *columns) for i, columns in enumerate(rows)], _FOREIGN
+                )
+        except ConflictError as error:
+            raise IntegrityError(str(error)) from error
+        return range(first, first + len(rows))
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """The events of one stream: another program's, else an account's, else a sweep's."""
+        stream = _stream_text(originator_id)
+        with self._store.snapshot() as reader:
+            for where in (
+                "foreign_id = ?",
+                "account_id = ?",
+                "batch_id = ? AND account_id IS NULL AND foreign_id IS NULL",
+            ):
+                params: list[Any] = [stream]
+                sql = f"SELECT {', '.join(_COLUMNS)} FROM {self._events} WHERE {where}"
+                if gt is not None:
+                    sql, params = f"{sql} AND version > ?", [*params, gt]
+                if lte is not None:
+                    sql, params = f"{sql} AND version <= ?", [*params, lte]
+                sql += f" ORDER BY version {'DESC' if desc else 'ASC'}"
+                if limit is not None:
+                    sql, params = f"{sql} LIMIT ?", [*params, limit]
+                if rows := reader.session.rows(sql, params):
+                    return [_stored_event(row) for row in rows]
+        return []
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Events of all streams by position."""
+        where, params = ["1 = 1"], []
+        if start is not None:
+            where.append("position >= ?" if inclusive_of_start else "position > ?")
+            params.append(start)
+        if stop is not None:
+            where.append("position <= ?")
+            params.append(stop)
+        if topics:
+            where.append(f"type IN ({', '.join('?' * len(topics))})")
+        with self._store.reading() as reader:
+            rows = reader.session.rows(
+                f"SELECT {', '.join(_COLUMNS)} FROM {self._events}"
+                f" WHERE {' AND '.join(where)} ORDER BY position LIMIT ?",
+                (*params, *topics, limit),
+            )
+        return [_notification(row) for row in rows]
+
+    def max_notification_id(self) -> int | None:
+        """The last position, or None when the ledger is empty."""
+        with self._store.reading() as reader:
+            return reader.head().position or None
+
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> Subscription[ApplicationRecorder]:
+        """Events of all streams as they are recorded, in this or any other process."""
+        return LedgerSubscription(self, gt=gt, topics=topics)
+
+
+class LedgerSubscription(Subscription[LedgerRecorder]):
+    """Looks for new events when this process recorded some, and every now and then."""
+
+    def __init__(
+        self, recorder: LedgerRecorder, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> None:
+        super().__init__(recorder, gt=gt, topics=topics)
+        self._page: list[Notification] = []
+        self._signal = recorder._store.signal
+
+    def stop(self) -> None:
+        """End the iteration, from any thread."""
+        super().stop()
+        self._signal.notify()
+
+    def __next__(self) -> Notification:
+        wait = Backoff()
+        while not self._has_been_stopped:
+            if self._page:
+                return self._page.pop()
+            seen = self._signal.count
+            found = self._recorder.select_notifications(
+                self._last_notification_id,
+                _PAGE,
+                topics=self._topics,
+                inclusive_of_start=False,
+            )
+            if found:
+                self._page = list(reversed(found))
+                self._last_notification_id = found[-1].id
+            else:
+                self._signal.wait(seen, wait.next())
+        raise StopIteration
+
+
+class Backoff:
+    """How long to wait before looking again: from 2 ms, doubling, to 100 ms."""
+
+    def __init__(self, timeout: float | None = None) -> None:
+        self._pause = 0.001
+        self._end = None if timeout is None else monotonic() + timeout
+
+    def next(self) -> float:
+        """The next pause, in seconds, which ends when the time does."""
+        self._pause = min(self._pause * 2, 0.1)
+        return self._pause if self._end is None else min(self._pause, self.left)
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left."""
+        return float("inf") if self._end is None else max(0.0, self._end - monotonic())
+
+
+def _foreign_columns(event: StoredEvent) -> Row:
+    if is_own_type(event.topic):
+        raise ProgrammingError(
+            f"{event.topic} is one of modlog's own types: use the ledger's commands, or another "
+            "topic"
+        )
+    try:
+        topic = checked_text(event.topic, "a topic")
+    except InvalidInputError as error:
+        raise ProgrammingError(str(error)) from error
+    return (event.originator_version, topic, _stream_text(event.originator_id), event.state)
+
+
+def _stream_text(originator_id: UUID | str) -> str:
+    if isinstance(originator_id, UUID):
+        return originator_id.urn
+    if originator_id.startswith(_URN):
+        raise ProgrammingError(f"give {shown(originator_id)} as a UUID, not as text")
+    return originator_id
+
+
+def _originator(row: Row) -> UUID | str:
+    foreign_id: str | None = row[-2]
+    if foreign_id is None:
+        account_id, batch_id = row[6], row[14]
+        return str(account_id if account_id is not None else batch_id)
+    return UUID(foreign_id) if foreign_id.startswith(_URN) else foreign_id
+
+
+def _state(row: Row) -> bytes:
+    return state_bytes(row[:-2]) if row[-1] is None else bytes(row[-1])
+
+
+def _stored_event(row: Row) -> StoredEvent:
+    return StoredEvent(
+        originator_id=_originator(row),
+        originator_version=row[3],
+        topic=row[7],
+        state=_state(row),
+    )
+
+
+def _notification(row: Row) -> Notification:
+    return Notification(
+        id=row[0],
+        originator_id=_originator(row),
+        originator_version=row[3],
+        topic=row[7],
+        state=_state(row),
+    )

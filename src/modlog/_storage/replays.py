@@ -1,0 +1,152 @@
+"""Replaying a whole log, account by account, in flat memory; and the projection made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from modlog._errors import CorruptEventError
+from modlog._ground.account import AccountState, replay
+from modlog._ground.events import Entry, EventsReverted, RecordedEvent
+from modlog._ground.values import from_micros
+from modlog._storage.codec import EVENT_COLUMNS, event_from, recorded_event
+from modlog._storage.database import Database, Row, Session
+from modlog._storage.projection import Changes, card_sql, states_of
+from modlog._storage.schema import PROJECTION
+
+_PAGE: Final = 5_000
+_FOLD_COLUMNS: Final = "account_id, version, occurred_at, type, schema, data"
+
+_WHOLE_COLUMNS: Final = f"account_id, version, {', '.join(EVENT_COLUMNS)}"
+
+States = Iterator[tuple[str, AccountState]]
+
+
+def entry_from(row: Row) -> Entry:
+    """The entry in a row of the columns that a fold needs.
+
+    Raises:
+        CorruptEventError: the row is not what modlog writes.
+    """
+    account_id, version, occurred_at, type_name, schema, data = row
+    try:
+        return Entry(
+            version=version,
+            occurred_at=from_micros(occurred_at),
+            event=event_from(type_name, schema, data),
+        )
+    except (CorruptEventError, OverflowError, TypeError) as error:
+        raise CorruptEventError(
+            f"version {version} of account {account_id!a} is damaged: {error}"
+        ) from error
+
+
+def entries(database: Database, session: Session, columns: str = _FOLD_COLUMNS) -> Iterator[Row]:
+    """Rows of all accounts' events by account and version, a page at a time.
+
+    The columns begin with account_id and version.
+    """
+    sql = (
+        f"SELECT {columns} FROM {database.table('events')}"
+        " WHERE (account_id, version) > (?, ?) AND account_id IS NOT NULL"
+        f" ORDER BY account_id, version LIMIT {_PAGE}"
+    )
+    after: tuple[Any, ...] = ("", 0)
+    while rows := session.rows(sql, after):
+        yield from rows
+        after = rows[-1][:2]
+
+
+def account_entries(database: Database, session: Session, account_id: str) -> list[Entry]:
+    """One account's entries, in order."""
+    rows = session.rows(
+        f"SELECT {_FOLD_COLUMNS} FROM {database.table('events')}"
+        " WHERE account_id = ? ORDER BY version",
+        (account_id,),
+    )
+    return [entry_from(row) for row in rows]
+
+
+def replays(
+    database: Database,
+    session: Session,
+    *,
+    whole_events: bool = False,
+    on_damage: Callable[[str, CorruptEventError], None] | None = None,
+) -> States:
+    """The state that each account's events lead to, in the order of ids.
+
+    Events are folded as they come; only an account with reverts is read again, as a whole.
+
+    Args:
+        whole_events: decode the envelope as well, which a fold does not need.
+        on_damage: told the account of an event that cannot be read, and why; the event then
+            changes nothing. Without it, such an event raises.
+    """
+    columns, decode = (
+        (_WHOLE_COLUMNS, _whole_event) if whole_events else (_FOLD_COLUMNS, entry_from)
+    )
+    current: str | None = None
+    state, reverts = AccountState(), False
+    for row in entries(database, session, columns):
+        account_id = row[0]
+        if account_id != current:
+            if current is not None:
+                yield current, _whole(database, session, current) if reverts else state
+            current, state, reverts = account_id, AccountState(), False
+        try:
+            entry = decode(row)
+        except CorruptEventError as error:
+            if on_damage is None:
+                raise
+            on_damage(account_id, error)
+            continue
+        reverts = reverts or isinstance(entry.event, EventsReverted)
+        state.apply(entry)
+    if current is not None:
+        yield current, _whole(database, session, current) if reverts else state
+
+
+def _whole_event(row: Row) -> RecordedEvent:
+    return recorded_event(row[2:])
+
+
+def _whole(database: Database, session: Session, account_id: str) -> AccountState:
+    return replay(account_entries(database, session, account_id))
+
+
+def projected(database: Database, session: Session) -> States:
+    """The states that the projection holds, in the order of ids."""
+    page = (
+        f"SELECT account_id FROM {database.table('accounts')} WHERE account_id > ?"
+        f" UNION SELECT account_id FROM {database.table('flags')} WHERE account_id > ?"
+        f" UNION SELECT account_id FROM {database.table('sanctions')} WHERE account_id > ?"
+        f" ORDER BY 1 LIMIT {_PAGE}"
+    )
+    card = card_sql(database, "account_id > ? AND account_id <= ?")
+    after = ""
+    while ids := session.rows(page, (after,) * 3):
+        last = ids[-1][0]
+        yield from sorted(states_of(session.rows(card, (after, last) * 3)).items())
+        after = last
+
+
+def rebuild_all(
+    database: Database,
+    session: Session,
+    progress: Callable[[int], object] | None = None,
+) -> int:
+    """Make the projection again from the events, in one transaction; how many accounts it has."""
+    for table in PROJECTION:
+        session.run(f"DELETE FROM {database.table(table.name)}")
+    count, changes = 0, Changes()
+    for account_id, state in replays(database, session):
+        changes.add(account_id, AccountState(), state)
+        count += 1
+        if count % _PAGE == 0:
+            changes.write(database, session)
+            changes = Changes()
+            if progress:
+                progress(count)
+    changes.write(database, session)
+    return count

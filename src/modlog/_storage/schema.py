@@ -1,0 +1,190 @@
+"""modlog's tables, once for both databases.
+
+Every name begins with `modlog_`, so that a ledger can live in a platform's own database. The
+events are the truth; `accounts`, `flags` and `sanctions` are a projection of them that can be
+dropped and rebuilt; `keys` remembers which requests were answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from attrs import frozen
+
+SCHEMA_VERSION: Final = 1
+
+ColumnType = Literal["integer", "small", "real", "text", "bytes"]
+
+
+@frozen
+class Column:
+    """A column, in terms that each database has its own word for."""
+
+    name: str
+    type: ColumnType
+    required: bool = True
+
+
+@frozen
+class Index:
+    """An index, and the rows that it is limited to."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool = False
+    where: str | None = None
+
+
+@frozen
+class Table:
+    """A table with its key, checks and indexes."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    indexes: tuple[Index, ...] = ()
+    check: str | None = None
+
+    def type_of(self, column_name: str) -> ColumnType:
+        """The type of one of its columns."""
+        return next(column.type for column in self.columns if column.name == column_name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its columns' names."""
+        return tuple(column.name for column in self.columns)
+
+
+def _optional(name: str, type_: ColumnType) -> Column:
+    return Column(name, type_, required=False)
+
+
+# An event belongs to an account (account_id), to a sweep (only batch_id), or to a program that
+# keeps its own events here (foreign_id, with its raw bytes).
+EVENTS: Final = Table(
+    "events",
+    (
+        Column("position", "integer"),
+        Column("recorded_at", "integer"),
+        _optional("occurred_at", "integer"),
+        Column("version", "integer"),
+        _optional("schema", "small"),
+        _optional("confidence", "real"),
+        _optional("account_id", "text"),
+        Column("type", "text"),
+        _optional("actor_kind", "text"),
+        _optional("actor_id", "text"),
+        _optional("actor_version", "text"),
+        _optional("actor_account_id", "text"),
+        _optional("reason", "text"),
+        _optional("policy", "text"),
+        _optional("batch_id", "text"),
+        _optional("correlation_id", "text"),
+        _optional("data", "text"),
+        _optional("foreign_id", "text"),
+        _optional("foreign_state", "bytes"),
+    ),
+    key=("position",),
+    check=(
+        "(foreign_id IS NULL AND data IS NOT NULL AND schema IS NOT NULL"
+        " AND occurred_at IS NOT NULL AND actor_kind IS NOT NULL AND actor_id IS NOT NULL"
+        " AND version > 0 AND (account_id IS NOT NULL OR batch_id IS NOT NULL))"
+        " OR (foreign_id IS NOT NULL AND foreign_state IS NOT NULL AND account_id IS NULL"
+        " AND batch_id IS NULL AND data IS NULL)"
+    ),
+    indexes=(
+        Index("events_account", ("account_id", "version"), unique=True),
+        Index(
+            "events_sweep",
+            ("batch_id", "version"),
+            unique=True,
+            where="account_id IS NULL AND foreign_id IS NULL",
+        ),
+        Index(
+            "events_foreign",
+            ("foreign_id", "version"),
+            unique=True,
+            where="foreign_id IS NOT NULL",
+        ),
+        Index("events_batch", ("batch_id", "position"), where="batch_id IS NOT NULL"),
+        # recorded_at grows with the position, so this is also the index by actor and time.
+        Index("events_actor", ("actor_id", "position")),
+        Index("events_type", ("type", "position")),
+    ),
+)
+
+ACCOUNTS: Final = Table(
+    "accounts",
+    (
+        Column("account_id", "text"),
+        Column("version", "integer"),
+        Column("latest", "integer"),
+        Column("created", "small"),
+        Column("erased", "small"),
+        Column("protected", "small"),
+        Column("profile", "text"),
+    ),
+    key=("account_id",),
+)
+
+FLAGS: Final = Table(
+    "flags",
+    (Column("account_id", "text"), Column("version", "integer"), Column("label", "text")),
+    key=("account_id", "version"),
+    indexes=(Index("flags_label", ("label", "account_id")),),
+)
+
+SANCTIONS: Final = Table(
+    "sanctions",
+    (
+        Column("account_id", "text"),
+        Column("version", "integer"),
+        Column("kind", "text"),
+        Column("since", "integer"),
+        _optional("until", "integer"),
+    ),
+    key=("account_id", "version"),
+)
+
+KEYS: Final = Table(
+    "keys",
+    (
+        Column("digest", "bytes"),
+        Column("request", "bytes"),
+        Column("position", "integer"),
+    ),
+    key=("digest",),
+)
+
+META: Final = Table("meta", (Column("name", "text"), Column("value", "text")), key=("name",))
+
+PROJECTION: Final = (ACCOUNTS, FLAGS, SANCTIONS)
+TABLES: Final[Mapping[str, Table]] = {
+    table.name: table for table in (EVENTS, *PROJECTION, KEYS, META)
+}
+# Tables whose rows are for ever.
+INSERT_ONLY: Final = (EVENTS,)
+
+
+def create_table(table: Table, prefix: str, types: Mapping[ColumnType, str], end: str = "") -> str:
+    """The statement that makes a table."""
+    columns = [
+        f"{column.name} {types[column.type]}{' NOT NULL' if column.required else ''}"
+        for column in table.columns
+    ]
+    constraints = [f"PRIMARY KEY ({', '.join(table.key)})"]
+    if table.check:
+        constraints.append(f"CHECK ({table.check})")
+    body = ", ".join([*columns, *constraints])
+    return f"CREATE TABLE {prefix}{table.name} ({body}){end}"
+
+
+def create_indexes(table: Table, prefix: str, name_prefix: str) -> list[str]:
+    """The statements that make a table's indexes."""
+    return [
+        f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {name_prefix}{index.name}"
+        f" ON {prefix}{table.name} ({', '.join(index.columns)})"
+        f"{f' WHERE {index.where}' if index.where else ''}"
+        for index in table.indexes
+    ]

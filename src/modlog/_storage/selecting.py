@@ -1,0 +1,78 @@
+"""A selection as a condition in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+from modlog._ground.selection import Selection
+from modlog._ground.values import Actor
+from modlog._storage.database import Database
+
+_Part = tuple[str, tuple[Any, ...]]
+
+
+@frozen
+class Condition:
+    """A condition on rows of events, with its parameters.
+
+    Attributes:
+        position: how the query names the position when it compares and sorts. Where an index
+            on accounts or positions leads to few rows, the name is hidden behind a plus sign:
+            PostgreSQL would else walk the whole log in order to spare itself the sort.
+    """
+
+    sql: str
+    params: tuple[Any, ...]
+    position: str
+
+
+def condition_of(
+    selection: Selection, database: Database, position_before: Callable[[datetime], int]
+) -> Condition:
+    """The condition that holds for exactly the events that are selected."""
+    given = dict(selection.given())
+    parts: list[_Part] = []
+    for name in ("account_id", "batch_id", "type", "policy"):
+        if name in given:
+            parts.append(_among(database, name, given[name]))
+    if "actor" in given:
+        parts.append(_by_actors(given["actor"]))
+    if "positions" in given:
+        parts.append(_among(database, "position", given["positions"]))
+    # Instants grow with positions, so a time window is a range of the log.
+    if "since" in given:
+        parts.append(("position > ?", (position_before(given["since"]),)))
+    if "until" in given:
+        parts.append(("position <= ?", (position_before(given["until"]),)))
+    if "after_position" in given:
+        parts.append(("position > ?", (given["after_position"],)))
+    if "up_to_position" in given:
+        parts.append(("position <= ?", (given["up_to_position"],)))
+    return Condition(
+        " AND ".join(sql for sql, _ in parts) or "1 = 1",
+        tuple(value for _, params in parts for value in params),
+        "+position" if "account_id" in given or "positions" in given else "position",
+    )
+
+
+def _among(database: Database, column: str, values: Sequence[Any]) -> _Part:
+    if len(values) == 1:
+        return f"{column} = ?", (values[0],)
+    return database.among(column, values)
+
+
+def _by_actors(actors: Sequence[Actor | str]) -> _Part:
+    parts: list[str] = []
+    params: list[Any] = []
+    for actor in actors:
+        if isinstance(actor, Actor):
+            parts.append("(actor_id = ? AND actor_kind = ?)")
+            params += [actor.id, actor.kind]
+        else:
+            parts.append("actor_id = ?")
+            params.append(actor)
+    return f"({' OR '.join(parts)})", tuple(params)

@@ -1,0 +1,357 @@
+"""SQLite: the embedded store. What differs from PostgreSQL stands here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from modlog._errors import (
+    AppendOnlyError,
+    ConcurrencyError,
+    ConflictError,
+    InvalidInputError,
+    ModlogError,
+    ReadOnlyStoreError,
+    SchemaError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+from modlog._storage.database import Head, Pool, Row, Session
+from modlog._storage.schema import (
+    EVENTS,
+    INSERT_ONLY,
+    TABLES,
+    ColumnType,
+    Table,
+    create_indexes,
+    create_table,
+)
+
+_PREFIX: Final = "modlog_"
+_TYPES: Final[dict[ColumnType, str]] = {
+    "integer": "INTEGER",
+    "small": "INTEGER",
+    "real": "REAL",
+    "text": "TEXT",
+    "bytes": "BLOB",
+}
+# How long a writer waits for one of another process, in seconds.
+_LOCK_TIMEOUT: Final = 60.0
+
+
+class SQLiteSession:
+    """Statements on one SQLite connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._cursor = connection.cursor()
+        self._cursor.row_factory = None
+        self._execute = self._cursor.execute
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        return self._execute(sql, params).fetchall()
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        found: list[Row] = self._execute(sql, params).fetchmany(1)
+        self._cursor.fetchall()  # an unfinished query would hold its read lock
+        return found[0] if found else None
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
+        self._execute(sql, params)
+
+    def many(self, sql: str, rows: Sequence[Row]) -> None:
+        self._cursor.executemany(sql, rows)
+
+
+class SQLiteDatabase:
+    """A ledger in an SQLite file, or in memory for the life of this object.
+
+    A file is in WAL mode with `synchronous=FULL`: what is committed survives a power cut, and
+    readers never wait for writers. In memory there is one connection, used in turns.
+    """
+
+    def __init__(self, path: str | None, *, mode: str = "rwc") -> None:
+        self._path = path
+        self._mode = mode
+        self._writer = threading.Lock()
+        self._turn = threading.RLock()  # of the one connection in memory
+        self._memory = None if path else self._connect()
+        self._home = self._pid = os.getpid()
+        self._pool = Pool(self._connect, _close)
+        self._finalizer = weakref.finalize(self, self._pool.close)
+
+    # Dialect
+
+    head_query = "SELECT position, recorded_at FROM modlog_events ORDER BY position DESC LIMIT 1"
+
+    def table(self, name: str) -> str:
+        return _PREFIX + name
+
+    def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+        if isinstance(values[0], bytes):  # JSON has none
+            return f"{column} IN ({', '.join('?' * len(values))})", tuple(values)
+        return f"{column} IN (SELECT value FROM json_each(?))", (orjson.dumps(values).decode(),)
+
+    # Sessions
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with self._session() as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        with self._session() as session, _transaction(session, "BEGIN"):
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        # Threads queue here in order; only processes have to poll for SQLite's own lock.
+        if self._pid != os.getpid():
+            self._writer = threading.Lock()  # a thread of the parent may have held it
+            self._pid = os.getpid()
+        with self._writer, self._session() as session, _transaction(session, "BEGIN IMMEDIATE"):
+            yield session
+
+    @contextmanager
+    def joining(self, connection: Any) -> Iterator[Session]:
+        if not isinstance(connection, sqlite3.Connection):
+            raise InvalidInputError(
+                f"within() on SQLite takes a sqlite3.Connection, not {type(connection).__name__}"
+            )
+        if connection.text_factory is not str:
+            raise InvalidInputError("within() needs a connection whose text_factory is str")
+        if not connection.in_transaction:
+            if connection.isolation_level is None:
+                raise InvalidInputError(
+                    "within() needs an open transaction, this connection commits each statement "
+                    'by itself: execute("BEGIN IMMEDIATE") first'
+                )
+            with _translated():
+                connection.execute("BEGIN IMMEDIATE")
+        with _translated():
+            session = SQLiteSession(connection)
+            # In a deferred transaction a statement that may write is what takes the lock.
+            session.run("UPDATE modlog_meta SET value = value WHERE name IS NULL")
+            yield session
+
+    @contextmanager
+    def savepoint(self, session: Session) -> Iterator[None]:
+        session.run("SAVEPOINT modlog_part")
+        try:
+            yield
+        except BaseException:
+            session.run("ROLLBACK TO modlog_part")
+            session.run("RELEASE modlog_part")
+            raise
+        session.run("RELEASE modlog_part")
+
+    @contextmanager
+    def _session(self) -> Iterator[SQLiteSession]:
+        with _translated():
+            if self._memory is None:
+                with self._pool.connection(_is_idle) as connection:
+                    yield SQLiteSession(connection)
+            else:
+                with self._turn:
+                    yield SQLiteSession(self._checked_memory())
+
+    def _checked_memory(self) -> sqlite3.Connection:
+        if self._home != os.getpid():
+            raise StoreUnavailableError(
+                "a ledger in memory belongs to the process that opened it: use a file, or open "
+                "one in this process"
+            )
+        if self._memory is None or self._pool.closed:
+            raise StoreUnavailableError("this ledger is closed: open it again with modlog.open")
+        return self._memory
+
+    # The end of the log: events are never deleted, so the last row is the truth.
+
+    def head(self, session: Session) -> Head:
+        row = session.row(self.head_query)
+        return Head(*row) if row else Head(0, 0)
+
+    def lock_head(self, session: Session) -> Head:
+        return self.head(session)  # `writing` and `joining` have SQLite's own lock already
+
+    def advance(self, session: Session, head: Head) -> None:
+        pass
+
+    def load(
+        self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        session.many(
+            f"INSERT INTO {self.table(table.name)} ({', '.join(columns)})"
+            f" VALUES ({', '.join('?' * len(columns))})",
+            rows,
+        )
+
+    # Schema
+
+    def lock_schema(self, session: Session) -> None:
+        pass  # `writing` has SQLite's own lock already
+
+    def create(self, session: Session, tables: Sequence[Table]) -> None:
+        for table in tables:
+            end = " STRICT" if table is EVENTS else " STRICT, WITHOUT ROWID"
+            session.run(create_table(table, _PREFIX, _TYPES, end))
+            for statement in create_indexes(table, _PREFIX, _PREFIX):
+                session.run(statement)
+        for table in tables:
+            if table in INSERT_ONLY:
+                for statement in _guards(table.name):
+                    session.run(statement)
+
+    def found_columns(self, session: Session) -> dict[str, dict[str, str]]:
+        among, params = self.among("name", [_PREFIX + name for name in TABLES])
+        names = session.rows(
+            f"SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND {among}", params
+        )
+        return {
+            name.removeprefix(_PREFIX): dict(
+                session.rows("SELECT name, type FROM pragma_table_info(?)", (name,))
+            )
+            for (name,) in names
+        }
+
+    def expected_columns(self, table: Table) -> dict[str, str]:
+        return {column.name: _TYPES[column.type] for column in table.columns}
+
+    def missing_guards(self, session: Session) -> list[str]:
+        found = {
+            name for (name,) in session.rows("SELECT name FROM sqlite_master WHERE type='trigger'")
+        }
+        wanted = [f"modlog_events_{act}" for act in ("insert", "update", "delete")]
+        return [name for name in wanted if name not in found]
+
+    # Connections
+
+    def _connect(self) -> sqlite3.Connection:
+        with _translated():
+            connection = sqlite3.connect(
+                f"file:{quote(self._path)}?mode={self._mode}" if self._path else ":memory:",
+                uri=bool(self._path),
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+                timeout=_LOCK_TIMEOUT,
+            )
+            try:
+                if self._path and self._mode != "ro":
+                    connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    def close(self) -> None:
+        self._finalizer()
+        if self._memory is not None and self._home == os.getpid():
+            with self._turn:
+                self._memory.close()
+
+
+def _close(connection: sqlite3.Connection) -> None:
+    connection.close()
+
+
+def _is_idle(connection: sqlite3.Connection) -> bool:
+    return not connection.in_transaction
+
+
+@contextmanager
+def _transaction(session: SQLiteSession, begin: str) -> Iterator[None]:
+    session.run(begin)
+    try:
+        yield
+    except BaseException:
+        _roll_back(session)
+        raise
+    try:
+        session.run("COMMIT")
+    except BaseException:
+        _roll_back(session)
+        raise
+
+
+def _roll_back(session: SQLiteSession) -> None:
+    # A full disk or an I/O error may have rolled back already.
+    if session._cursor.connection.in_transaction:
+        session.run("ROLLBACK")
+
+
+def _guards(name: str) -> list[str]:
+    """Triggers that keep the rows of `events` as they are.
+
+    INSERT OR REPLACE removes the row in its way without asking delete triggers, so an insert
+    is looked at as well: it must take the next position and a version that is free.
+    """
+    refusal = "modlog: events are append-only"
+    table = _PREFIX + name
+    return [
+        f"CREATE TRIGGER {table}_update BEFORE UPDATE ON {table}"
+        f" BEGIN SELECT RAISE(ABORT, '{refusal}'); END",
+        f"CREATE TRIGGER {table}_delete BEFORE DELETE ON {table}"
+        f" BEGIN SELECT RAISE(ABORT, '{refusal}'); END",
+        f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table}"
+        f" WHEN NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM {table})"
+        " OR CASE"
+        f" WHEN NEW.account_id IS NOT NULL THEN EXISTS (SELECT 1 FROM {table}"
+        " WHERE account_id = NEW.account_id AND version = NEW.version)"
+        f" WHEN NEW.foreign_id IS NOT NULL THEN EXISTS (SELECT 1 FROM {table}"
+        " WHERE foreign_id = NEW.foreign_id AND version = NEW.version)"
+        f" ELSE EXISTS (SELECT 1 FROM {table} WHERE account_id IS NULL AND foreign_id IS NULL"
+        " AND batch_id = NEW.batch_id AND version = NEW.version) END"
+        f" BEGIN SELECT RAISE(ABORT, '{refusal}: this place is taken, or is not the next'); END",
+    ]
+
+
+_ERRORS: Final[dict[int, tuple[type[ModlogError], str]]] = {
+    sqlite3.SQLITE_READONLY: (ReadOnlyStoreError, "open it where it may be written"),
+    sqlite3.SQLITE_FULL: (StoreFullError, "make room; nothing was written"),
+    sqlite3.SQLITE_BUSY: (StoreUnavailableError, "another process holds the lock: try again"),
+    sqlite3.SQLITE_LOCKED: (StoreUnavailableError, "another user holds the lock: try again"),
+    sqlite3.SQLITE_CANTOPEN: (
+        StoreUnavailableError,
+        "check that the folder exists and may be written",
+    ),
+    sqlite3.SQLITE_PERM: (StoreUnavailableError, "check who may read and write the file"),
+    sqlite3.SQLITE_IOERR: (StoreUnavailableError, "check the disk; nothing was written"),
+    sqlite3.SQLITE_NOTADB: (SchemaError, "the file is not an SQLite database: check the path"),
+    sqlite3.SQLITE_CORRUPT: (SchemaError, "the file is damaged: restore it from a backup"),
+    sqlite3.SQLITE_TOOBIG: (InvalidInputError, "a value is larger than SQLite takes"),
+}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Let errors of the driver leave as modlog's own."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translation(error) from error
+
+
+def _translation(error: sqlite3.Error) -> ModlogError:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_BUSY_SNAPSHOT:
+        return ConcurrencyError(
+            "somebody else wrote since this transaction began to read: begin again, "
+            "with BEGIN IMMEDIATE"
+        )
+    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+        if "taken" in str(error):
+            return ConflictError(f"SQLite: {error}")
+        return AppendOnlyError(f"SQLite: {error}")
+    kind, advice = _ERRORS.get((code or 0) & 0xFF, (StoreError, "see the error's cause"))
+    return kind(f"SQLite: {error}: {advice}")

@@ -1,0 +1,378 @@
+"""The ledger in a database: one body of SQL for both kinds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from modlog._errors import IdempotencyConflictError
+from modlog._ground.account import AccountState, Status, evolve
+from modlog._ground.events import Draft, Entry, RecordedEvent
+from modlog._ground.selection import Selection
+from modlog._ground.values import from_micros, shown, to_micros
+from modlog._storage.codec import EVENT_COLUMNS, event_row, recorded_event
+from modlog._storage.database import Database, Head, Session
+from modlog._storage.projection import Changes, card_sql, states_of
+from modlog._storage.schema import EVENTS, KEYS
+from modlog._storage.selecting import Condition, condition_of
+
+# Rows that are fetched at a time, between which no transaction stays open.
+PAGE: Final = 1_000
+
+_COLUMNS: Final = ", ".join(EVENT_COLUMNS)
+
+# What a command decides, from the account as it is and the instant at which it is recorded.
+Decide = Callable[[AccountState, datetime], Draft]
+
+
+@frozen
+class Key:
+    """An idempotency key and the request that it belongs to, as 16-byte digests."""
+
+    digest: bytes
+    request: bytes
+    text: str
+
+
+class Signal:
+    """Wakes those who wait for new events in this process."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """How often there was something new."""
+        return self._count
+
+    def notify(self) -> None:
+        """There is something new."""
+        with self._condition:
+            self._count += 1
+            self._condition.notify_all()
+
+    def wait(self, seen: int, timeout: float) -> None:
+        """Wait until there is more than was seen, or for so many seconds."""
+        with self._condition:
+            if self._count == seen:
+                self._condition.wait(timeout)
+
+
+class Store:
+    """Everything that is read from and written to a ledger's tables."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.signal = Signal()
+        table = database.table
+        self._events = table("events")
+        self._by_id = card_sql(database, "account_id = ?")
+        # The account and the log's end in one statement, so that both are of one moment.
+        self._with_head = (
+            f"{self._by_id} UNION ALL SELECT '', -1, position, recorded_at, NULL, NULL, NULL, NULL,"
+            f" NULL FROM ({database.head_query}) AS head"
+        )
+        self._one_key = f"SELECT request, position FROM {table('keys')} WHERE digest = ?"
+        self._one_event = f"SELECT {_COLUMNS} FROM {self._events} WHERE position = ?"
+
+    # Writing
+
+    @contextmanager
+    def writing(self, now: datetime) -> Iterator[Writer]:
+        """A transaction that holds the append lock from its beginning.
+
+        Raises:
+            ClockError: the clock is more than five minutes behind the ledger.
+        """
+        with self.database.writing() as session:
+            yield self._writer(session, now)
+        self.signal.notify()
+
+    @contextmanager
+    def joining(self, connection: Any, now: datetime) -> Iterator[Writer]:
+        """A part of the caller's own transaction; the caller commits."""
+        with self.database.joining(connection) as session:
+            yield self._writer(session, now)
+
+    def _writer(self, session: Session, now: datetime) -> Writer:
+        head = self.database.lock_head(session)
+        return Writer(self, session, head, head.next_instant(to_micros(now)))
+
+    def record(
+        self, account_id: str, decide: Decide, key: Key | None, now: datetime
+    ) -> RecordedEvent:
+        """One command as one transaction: look the key up, decide, write."""
+        with self.writing(now) as writer:
+            return writer.record(account_id, decide, key)
+
+    def write_one(
+        self, writer: Writer, draft: Draft, before: AccountState, key: Key | None
+    ) -> RecordedEvent:
+        """Write one account's next event within a transaction."""
+        after = evolve(before, entry_of(draft, writer.instant))
+        keys = [(key, 0)] if key else []
+        account_id = str(draft.account_id)
+        position = writer.append([draft], {account_id: (before, after)}, keys)
+        return draft.recorded(position, writer.instant)
+
+    # Reading
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """Reads, each of which sees what is committed as it starts."""
+        with self.database.reading() as session:
+            yield Reader(self, session)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Reader]:
+        """Reads that all see the same moment."""
+        with self.database.snapshot() as session:
+            yield Reader(self, session)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    # Statements
+
+    def states(self, session: Session, account_ids: Sequence[str]) -> dict[str, AccountState]:
+        """The current states of those accounts that are known."""
+        if len(account_ids) == 1:
+            return states_of(session.rows(self._by_id, tuple(account_ids) * 3))
+        where, params = self.database.among("account_id", sorted(account_ids))
+        return states_of(session.rows(card_sql(self.database, where), params * 3))
+
+    def state_and_head(self, session: Session, account_id: str) -> tuple[AccountState, Head]:
+        """An account's current state, version 0 if it is not known, and the log's end."""
+        rows = session.rows(self._with_head, (account_id,) * 3)
+        head = next((Head(*row[2:4]) for row in rows if row[1] == -1), Head(0, 0))
+        states = states_of(row for row in rows if row[1] != -1)
+        return states.get(account_id) or AccountState(), head
+
+    def answered(self, session: Session, key: Key) -> RecordedEvent | None:
+        """The event that this request led to before.
+
+        Raises:
+            IdempotencyConflictError: the key was used for another request.
+        """
+        row = session.row(self._one_key, (key.digest,))
+        if row is None:
+            return None
+        if bytes(row[0]) != key.request:
+            raise IdempotencyConflictError(
+                f"the idempotency key {shown(key.text)} belongs to another request, answered at "
+                f"position {row[1]}: use a key of its own for each request"
+            )
+        event = session.row(self._one_event, (row[1],))
+        assert event is not None, "a key is written together with its event"
+        return recorded_event(event)
+
+
+def entry_of(draft: Draft, instant: datetime) -> Entry:
+    """The draft as a fold sees it, once recorded at that instant."""
+    return Entry(
+        version=draft.version,
+        occurred_at=draft.envelope.occurred_at or instant,
+        event=draft.event,
+    )
+
+
+@define
+class Writer:
+    """A transaction that holds the append lock.
+
+    Attributes:
+        at: the instant of everything that it records, in microseconds.
+    """
+
+    store: Store
+    session: Session
+    head: Head
+    at: int
+    instant: datetime = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.instant = from_micros(self.at)
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of the transaction that fails alone, without taking the rest with it."""
+        head = self.head
+        with self.store.database.savepoint(self.session):
+            try:
+                yield
+            except BaseException:
+                self.head = head
+                raise
+
+    def states(self, account_ids: Sequence[str]) -> dict[str, AccountState]:
+        """The current states of those accounts that are known."""
+        return self.store.states(self.session, account_ids)
+
+    def answered(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The requests that these keys, by digest, belong to."""
+        database = self.store.database
+        where, params = database.among("digest", digests)
+        rows = self.session.rows(
+            f"SELECT digest, request FROM {database.table('keys')} WHERE {where}", params
+        )
+        return {bytes(digest): bytes(request) for digest, request in rows}
+
+    def record(self, account_id: str, decide: Decide, key: Key | None) -> RecordedEvent:
+        """One command: look the key up, decide, write."""
+        if key and (before := self.store.answered(self.session, key)):
+            return before
+        state = self.states([account_id]).get(account_id) or AccountState()
+        return self.store.write_one(self, decide(state, self.instant), state, key)
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        states: Mapping[str, tuple[AccountState, AccountState]],
+        keys: Sequence[tuple[Key, int]] = (),
+    ) -> int:
+        """Write events, what they change in the projection, and the keys of some of them.
+
+        Args:
+            drafts: the events, in order.
+            states: for each account that they touch, the state before and after.
+            keys: keys, each with the index of its event in `drafts`.
+
+        Returns:
+            the position of the first.
+        """
+        first = self.head.position + 1
+        self.insert([event_row(first + i, self.at, draft) for i, draft in enumerate(drafts)])
+        changes = Changes()
+        for account_id, (before, after) in states.items():
+            changes.add(account_id, before, after)
+        changes.write(self.store.database, self.session)
+        if keys:
+            rows = sorted((key.digest, key.request, first + index) for key, index in keys)
+            self.store.database.load(self.session, KEYS, KEYS.names, rows)
+        return first
+
+    def insert(
+        self, rows: Sequence[tuple[Any, ...]], columns: Sequence[str] = EVENT_COLUMNS
+    ) -> None:
+        """Write rows of events, whose positions follow the head."""
+        database = self.store.database
+        database.load(self.session, EVENTS, columns, rows)
+        self.head = Head(self.head.position + len(rows), self.at)
+        database.advance(self.session, self.head)
+
+
+@define
+class Reader:
+    """Queries in one session."""
+
+    store: Store
+    session: Session
+
+    @property
+    def _database(self) -> Database:
+        return self.store.database
+
+    def head(self) -> Head:
+        """The log's end."""
+        return self._database.head(self.session)
+
+    def state_and_head(self, account_id: str) -> tuple[AccountState, Head]:
+        """An account's current state, version 0 if it is not known, and the log's end."""
+        return self.store.state_and_head(self.session, account_id)
+
+    def states(self, account_ids: Sequence[str]) -> dict[str, AccountState]:
+        """The current states of those accounts that are known."""
+        return self.store.states(self.session, account_ids)
+
+    def history(self, account_id: str) -> list[RecordedEvent]:
+        """All events of an account, in order."""
+        rows = self.session.rows(
+            f"SELECT {_COLUMNS} FROM {self._database.table('events')}"
+            " WHERE account_id = ? ORDER BY version",
+            (account_id,),
+        )
+        return [recorded_event(row) for row in rows]
+
+    def position_before(self, instant: datetime) -> int:
+        """The last position recorded before an instant; 0 if there is none.
+
+        Instants grow with positions, so this halves the log until it has the place.
+        """
+        events = self._database.table("events")
+        row = self.session.row(
+            "WITH RECURSIVE halving (low, high) AS (SELECT CAST(0 AS BIGINT),"
+            f" coalesce((SELECT max(position) FROM {events}), 0)"
+            " UNION ALL SELECT"
+            " CASE WHEN recorded_at < ? THEN position ELSE low END,"
+            " CASE WHEN recorded_at < ? THEN high ELSE position - 1 END"
+            f" FROM halving JOIN {events} ON position = (low + high + 1) / 2 WHERE low < high)"
+            " SELECT low FROM halving WHERE low = high",
+            (to_micros(instant), to_micros(instant)),
+        )
+        assert row is not None
+        return int(row[0])
+
+    def condition(self, selection: Selection) -> Condition:
+        """The selection as a condition on rows of events."""
+        return condition_of(selection, self._database, self.position_before)
+
+    def events_page(self, condition: Condition, after: int, head: int) -> list[RecordedEvent]:
+        """The next events up to a head for which a condition holds."""
+        rows = self.session.rows(
+            f"SELECT {_COLUMNS} FROM {self._database.table('events')}"
+            f" WHERE foreign_id IS NULL AND {condition.position} > ?"
+            f" AND {condition.position} <= ? AND {condition.sql}"
+            f" ORDER BY {condition.position} LIMIT {PAGE}",
+            (after, head, *condition.params),
+        )
+        return [recorded_event(row) for row in rows]
+
+    def account_ids_page(
+        self, after: str, statuses: Sequence[Status], flagged: str | bool | None, at: datetime
+    ) -> list[str]:
+        """The next ids of accounts with one of these statuses and that flag."""
+        where = ["account_id > ?"]
+        params: list[Any] = [after]
+        if statuses:
+            where.append(f"{self._status()} IN ({', '.join('?' * len(statuses))})")
+            params += [to_micros(at), *(status.value for status in statuses)]
+        if flagged is not None:
+            flags = f"SELECT account_id FROM {self._database.table('flags')}"
+            if isinstance(flagged, str):
+                where.append(f"account_id IN ({flags} WHERE label = ?)")
+                params.append(flagged)
+            else:
+                where.append(f"account_id {'' if flagged else 'NOT '}IN ({flags})")
+        rows = self.session.rows(
+            f"SELECT account_id FROM {self._database.table('accounts')} AS a"
+            f" WHERE {' AND '.join(where)} ORDER BY account_id LIMIT {PAGE}",
+            params,
+        )
+        return [account_id for (account_id,) in rows]
+
+    def count(self, at: datetime) -> dict[Status, int]:
+        """How many accounts have each status."""
+        rows = self.session.rows(
+            f"SELECT {self._status()} AS status, count(*)"
+            f" FROM {self._database.table('accounts')} AS a GROUP BY 1",
+            (to_micros(at),),
+        )
+        return dict.fromkeys(Status, 0) | {Status(name): n for name, n in rows}
+
+    def _status(self) -> str:
+        # The same order as AccountState.status; its one parameter is the instant.
+        standing = f"SELECT 1 FROM {self._database.table('sanctions')} AS s WHERE"
+        return (
+            "CASE WHEN erased = 1 THEN 'erased' WHEN created = 0 THEN 'absent'"
+            f" WHEN EXISTS ({standing} s.account_id = a.account_id AND s.kind = 'deletion')"
+            " THEN 'deleted'"
+            f" WHEN EXISTS ({standing} s.account_id = a.account_id AND s.kind = 'suspension'"
+            " AND (s.until IS NULL OR s.until > ?)) THEN 'suspended' ELSE 'active' END"
+        )

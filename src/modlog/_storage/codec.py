@@ -191,6 +191,7 @@ def state_bytes(row: Sequence[Any]) -> bytes:
             "data": dict(event.data),
             "occurred_at": instant_text(event.occurred_at),
             "policy": event.policy,
+            "position": event.position,
             "reason": event.reason,
             "recorded_at": instant_text(event.recorded_at),
         }

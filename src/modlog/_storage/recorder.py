@@ -55,6 +55,8 @@ class LedgerRecorder(ApplicationRecorder):
             IntegrityError: a version that its stream has already.
             ProgrammingError: a topic that is one of modlog's own types.
         """
+        if kwargs.pop("tracking", None) is not None:  # a stock application always passes it
+            raise ProgrammingError("modlog's recorder keeps no track of other applications")
         if kwargs:
             raise ProgrammingError(f"modlog's recorder takes no {', '.join(sorted(kwargs))}")
         if not stored_events:
@@ -68,7 +70,7 @@ class LedgerRecorder(ApplicationRecorder):
                 )
         except ConflictError as error:
             raise IntegrityError(str(error)) from error
-        return range(first, first + len(rows))
+        return list(range(first, first + len(rows)))
 
     def select_events(
         self,

@@ -81,7 +81,7 @@ def _filter(convert: Callable[[Any], Any]) -> Any:
 _Several: TypeAlias = _V | Collection[_V] | _Everything
 
 
-@frozen
+@frozen(init=False)
 class Selection:
     """The events for which all that is given holds; one value or several for each filter.
 
@@ -128,7 +128,8 @@ class Selection:
         **misspelt: object,
     ) -> None:
         check_names(misspelt, FILTERS, "a selection")
-        self.__attrs_init__(  # type: ignore[attr-defined]
+        convert: Any = self.__attrs_init__  # takes what the converters take
+        convert(
             account_id,
             actor,
             batch_id,
@@ -154,4 +155,32 @@ class Selection:
         return next(self.given(), None) is None
 
 
+@frozen(kw_only=True)
+class Scope:
+    """The events that a view keeps: all for which every bound holds and no exclusion does.
+
+    Attributes:
+        up_to_position: up to this position, included.
+        occurred_until: that occurred at this instant or earlier.
+        excluded: none of these selections.
+    """
+
+    up_to_position: int | None = None
+    occurred_until: datetime | None = None
+    excluded: tuple[Selection, ...] = ()
+
+    def within(self, other: Scope) -> Scope:
+        """The events that both keep."""
+        return Scope(
+            up_to_position=_least(self.up_to_position, other.up_to_position),
+            occurred_until=_least(self.occurred_until, other.occurred_until),
+            excluded=tuple(dict.fromkeys(self.excluded + other.excluded)),
+        )
+
+
+def _least(one: Any, other: Any) -> Any:
+    return min((bound for bound in (one, other) if bound is not None), default=None)
+
+
+EVERYTHING: Final = Scope()
 FILTERS: Final = tuple(attribute.name for attribute in attrs_fields(Selection))

@@ -27,6 +27,7 @@ MAX_JSON_DEPTH: Final = 64
 _SHOWN_LENGTH: Final = 60
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_INSTANT: Final = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 

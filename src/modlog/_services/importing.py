@@ -20,11 +20,10 @@ from modlog._errors import (
     StoreError,
 )
 from modlog._ground.account import AccountState
-from modlog._ground.decisions import ARGUMENTS, COMMANDS, Command, decide
+from modlog._ground.decisions import Command, decide
 from modlog._ground.events import AccountCreated, AccountEvent, Draft, Entry, Envelope
 from modlog._ground.values import (
     Actor,
-    check_names,
     checked_id,
     checked_probability,
     checked_text,
@@ -32,26 +31,12 @@ from modlog._ground.values import (
     shown,
 )
 from modlog._services.acting import settled_actor
+from modlog._services.records import Unreadable, read_command
 from modlog._services.requests import request_key
 from modlog._storage.store import Key, Writer
 
 OpenChunk = Callable[[], AbstractContextManager[Writer]]
 
-_COMMON: Final = frozenset(
-    (
-        "do",
-        "account_id",
-        "at",
-        "actor",
-        "reason",
-        "policy",
-        "confidence",
-        "correlation_id",
-        "batch_id",
-        "key",
-    )
-)
-_NAMES: Final = {name: _COMMON.union(arguments) for name, arguments in ARGUMENTS.items()}
 _IMPORTER: Final = Actor.system("import")
 # How many accounts' states an import keeps from one chunk to the next.
 _KEPT_STATES: Final = 50_000
@@ -96,14 +81,6 @@ class IngestOutcome:
     def total(self) -> int:
         """How many records were read."""
         return self.recorded + self.skipped + len(self.rejected)
-
-
-@frozen
-class Unreadable:
-    """A line of a file that holds no record, and why."""
-
-    text: str
-    reason: str
 
 
 @frozen
@@ -183,21 +160,11 @@ class _Parser:
                 rejected.append(Rejection(line=line, record=text, reason=str(error)))
 
     def _parse(self, line: int, record: object) -> _Parsed:
-        if not isinstance(record, Mapping):
-            if isinstance(record, Unreadable):
-                raise InvalidInputError(record.reason)
-            raise InvalidInputError(f"a record is a mapping, not {shown(record)}")
-        name = record.get("do")
-        if not isinstance(name, str) or name not in COMMANDS:
-            raise InvalidInputError(f"do must be one of {', '.join(COMMANDS)}, not {shown(name)}")
-        if not record.keys() <= _NAMES[name]:
-            check_names(record, _NAMES[name], f"a record with do={name}")
-        for needed in ("account_id", "at"):
-            if needed not in record:
-                raise InvalidInputError(f"a record needs {needed}")
-        account_id = checked_id(record["account_id"], "account_id")
+        name, account_id, command = read_command(record)
+        assert isinstance(record, Mapping)
+        if "at" not in record:
+            raise InvalidInputError("a record needs at: when it happened")
         at = parsed_instant(record["at"], "at")
-        command = self._command(name, record)
         reason = record.get("reason")
         asked = Envelope(
             actor=self._actor(record.get("actor")),
@@ -218,16 +185,6 @@ class _Parser:
             at,
             request_key(key, name, account_id, command, asked) if key else None,
         )
-
-    def _command(self, name: str, record: Mapping[str, Any]) -> Command:
-        arguments = {
-            argument: record[argument] for argument in ARGUMENTS[name] if argument in record
-        }
-        try:
-            return COMMANDS[name](**arguments)
-        except TypeError:
-            missing = ", ".join(a for a in ARGUMENTS[name] if a not in arguments)
-            raise InvalidInputError(f"a record with do={name} needs {missing}") from None
 
     def _actor(self, value: object) -> Actor:
         if value is None:

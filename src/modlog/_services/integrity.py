@@ -11,7 +11,7 @@ from modlog._errors import CorruptEventError
 from modlog._ground.account import AccountState
 from modlog._storage.checks import CHECKS, Finding, kinds_of_events
 from modlog._storage.database import Database, Session
-from modlog._storage.replays import States, projected, replays
+from modlog._storage.replays import States, beside, projected, replays
 from modlog._storage.store import Store
 
 _PROGRESS_EVERY: Final = 5_000
@@ -97,24 +97,6 @@ class _Replaying:
     def _damage(self, account_id: str, error: CorruptEventError) -> None:
         self._damaged.add(account_id)
         self._findings.append(Finding(check="events", message=str(error), account_id=account_id))
-
-
-def beside(
-    left: States, right: States
-) -> Iterator[tuple[str, AccountState | None, AccountState | None]]:
-    """Two series of states in the order of ids, side by side; None where one has no such id."""
-    one, other = next(left, None), next(right, None)
-    while one or other:
-        if other is None or (one is not None and one[0] < other[0]):
-            assert one is not None
-            yield one[0], one[1], None
-            one = next(left, None)
-        elif one is None or other[0] < one[0]:
-            yield other[0], None, other[1]
-            other = next(right, None)
-        else:
-            yield one[0], one[1], other[1]
-            one, other = next(left, None), next(right, None)
 
 
 def _difference(replayed: AccountState | None, stored: AccountState | None) -> str:

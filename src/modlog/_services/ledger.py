@@ -13,14 +13,17 @@ from attrs import define
 
 from modlog._errors import AccountNotFoundError, ConcurrencyError, InvalidInputError
 from modlog._ground.account import Account, AccountState, Status, account_at
+from modlog._ground.blame import Blame, blame
 from modlog._ground.decisions import COMMANDS, decide
 from modlog._ground.events import Draft, RecordedEvent
 from modlog._ground.selection import Selection
 from modlog._ground.values import checked_id, from_micros, shown
 from modlog._services.acting import Given, split
+from modlog._services.forensics import AccountChange, diff
 from modlog._services.importing import IngestOutcome, ingest
 from modlog._services.integrity import VerificationReport, verify
 from modlog._services.requests import request_key
+from modlog._services.views import ClockName, View, checked_statuses
 from modlog._storage.clock import Clock, checked_clock
 from modlog._storage.opening import open_store
 from modlog._storage.recorder import Backoff, LedgerRecorder
@@ -312,7 +315,7 @@ class ModLog:
             status: only those with this status, or with one of these.
             flagged: only those with a flag of this label; True for any flag, False for none.
         """
-        statuses = _statuses(status)
+        statuses = checked_statuses(status)
         if isinstance(flagged, str):
             checked_id(flagged, "flagged")
         with self._reader() as reader:
@@ -408,6 +411,44 @@ class ModLog:
             else:
                 return
 
+    # Views
+
+    def as_of(self, moment: int | datetime, *, clock: ClockName = "recorded") -> View:
+        """The ledger as it was at a position or an instant; see `View.as_of`."""
+        return self.now().as_of(moment, clock=clock)
+
+    def without(self, selection: Selection) -> View:
+        """The ledger as if the selected events had never been recorded; it writes nothing."""
+        return self.now().without(selection)
+
+    def with_(self, records: Iterable[Mapping[str, object]]) -> View:
+        """The ledger as it would be after these commands; it writes nothing."""
+        return self.now().with_(records)
+
+    def now(self) -> View:
+        """The present as a view, for instance to compare it with another."""
+        return View(self._reader, self._present)
+
+    def diff(self, before: View | ModLog, after: View | ModLog) -> Iterator[AccountChange]:
+        """The accounts in which two views differ, in the order of their ids, streaming.
+
+        Args:
+            before: a view, or the ledger itself for the present.
+            after: likewise.
+        """
+        return diff(_view(before), _view(after))
+
+    def blame(self, account_id: str) -> list[Blame]:
+        """For each facet of an account, the event that made it so, or took it away.
+
+        The facets are its existence, each key of its profile, each flag, each sanction, and
+        its protection.
+
+        Raises:
+            AccountNotFoundError: the ledger has no event of it.
+        """
+        return blame(self.history(account_id))
+
     # Import, check, repair
 
     def ingest(
@@ -441,9 +482,20 @@ class ModLog:
         Raises:
             ImportRejectedError: a record was rejected, with `strict`.
         """
+        return self.ingest_numbered(enumerate(records, 1), batch_id, chunk, progress, strict)
+
+    def ingest_numbered(
+        self,
+        numbered: Iterable[tuple[int, object]],
+        batch_id: str | None = None,
+        chunk: int = 10_000,
+        progress: Callable[[IngestOutcome], object] | None = None,
+        strict: bool = False,
+    ) -> IngestOutcome:
+        """`ingest` of records that bring their own numbers, as the lines of a file have them."""
         return ingest(
             self._chunk,
-            enumerate(records, 1),
+            numbered,
             batch_id=batch_id,
             chunk=chunk,
             progress=progress,
@@ -484,6 +536,9 @@ class ModLog:
         with self._store.writing(self._clock()) as writer:
             return rebuild_all(self._store.database, writer.session, progress)
 
+    def _present(self, reader: Reader) -> datetime:
+        return self._instant(reader.head().recorded_at)
+
     def _instant(self, recorded_at: int) -> datetime:
         """Now; never before what is recorded, so that nothing recorded lies in the future."""
         return max(self._clock(), from_micros(recorded_at))
@@ -497,15 +552,9 @@ def _check_expected(account_id: str, state: AccountState, expected: int | None) 
         )
 
 
-def _statuses(status: Status | str | Collection[Status | str] | None) -> tuple[Status, ...]:
-    if status is None:
-        return ()
-    several = (status,) if isinstance(status, str) else tuple(status)
-    if not several:
-        raise InvalidInputError("status is an empty collection: leave it out to mean any")
-    try:
-        return tuple(Status(one) for one in several)
-    except ValueError:
-        raise InvalidInputError(
-            f"status must be one of {', '.join(Status)}, not {shown(status)}"
-        ) from None
+def _view(view: View | ModLog) -> View:
+    if isinstance(view, ModLog):
+        return view.now()
+    if not isinstance(view, View):
+        raise InvalidInputError(f"diff() compares views or ledgers, not {shown(view)}")
+    return view

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
-from modlog._errors import ClockError, StoreUnavailableError
+from modlog._errors import ClockError, InvalidInputError, StoreUnavailableError
 from modlog._ground.values import from_micros, instant_text
 from modlog._storage.schema import Table
 
@@ -63,6 +63,14 @@ class Head:
         return max(now, self.recorded_at + 1)
 
 
+def elsewhere() -> InvalidInputError:
+    """What `within` raises for a connection that does not lead to the ledger's tables."""
+    return InvalidInputError(
+        "within() takes a connection to the database that holds this ledger, and this one leads "
+        "to another"
+    )
+
+
 class Database(Protocol):
     """A database that holds a ledger. Errors of the driver leave it as modlog's own."""
 
@@ -79,12 +87,28 @@ class Database(Protocol):
         """The condition that a column is one of many values, and its parameters."""
         ...
 
+    def json_text(self, column: str, key: str) -> str:
+        """The text of one key of a JSON object in a column; NULL if it is null."""
+        ...
+
+    def json_items(self, column: str, key: str) -> str:
+        """A table, in a FROM clause, of the items of an array of integers, as `item.value`."""
+        ...
+
+    def joined(self, expression: str) -> str:
+        """An aggregate: numbers as one text, with commas between them."""
+        ...
+
     def reading(self) -> AbstractContextManager[Session]:
         """A session in which each statement sees what is committed as it starts."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Session]:
         """A session in which all statements see the same moment."""
+        ...
+
+    def beginning(self, session: Session) -> AbstractContextManager[Session]:
+        """A transaction in a session of `reading`; it commits at the end, or not at all."""
         ...
 
     def writing(self) -> AbstractContextManager[Session]:
@@ -109,6 +133,14 @@ class Database(Protocol):
 
     def advance(self, session: Session, head: Head) -> None:
         """Take note of the log's new end."""
+        ...
+
+    def temporary(self, session: Session, name: str, columns: str, key: str) -> None:
+        """Make an empty table that only this session sees, for as long as it lasts."""
+        ...
+
+    def analyze(self, session: Session, name: str) -> None:
+        """Let the planner know how many rows a temporary table has."""
         ...
 
     def load(

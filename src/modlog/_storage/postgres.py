@@ -36,7 +36,7 @@ from modlog._ground.account import AccountState, evolve
 from modlog._ground.events import Draft, RecordedEvent
 from modlog._ground.values import from_micros, to_micros
 from modlog._storage.codec import EVENT_COLUMNS, event_row
-from modlog._storage.database import MAX_CLOCK_LAG, Head, Pool, Row, Session
+from modlog._storage.database import MAX_CLOCK_LAG, Head, Pool, Row, Session, elsewhere
 from modlog._storage.projection import profile_text, sanction_columns
 from modlog._storage.schema import (
     EVENTS,
@@ -124,6 +124,16 @@ class PostgresDatabase:
     def head_query(self) -> str:
         return f"SELECT position, recorded_at FROM {self.table('head')}"
 
+    def json_text(self, column: str, key: str) -> str:
+        return f"({column}::json ->> '{key}')"
+
+    def json_items(self, column: str, key: str) -> str:
+        items = f"json_array_elements_text({column}::json -> '{key}')"
+        return f"LATERAL (SELECT value::bigint FROM {items}) AS item"
+
+    def joined(self, expression: str) -> str:
+        return f"string_agg(({expression})::text, ',')"
+
     @property
     def record_function(self) -> str:
         """The name of the function that records one event."""
@@ -138,12 +148,19 @@ class PostgresDatabase:
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
-        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as session:
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        with self.reading() as session, _transaction(session, begin):
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        with self._transaction("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE") as session:
+        with self.reading() as session, self.beginning(session):
+            yield session
+
+    @contextmanager
+    def beginning(self, session: Session) -> Iterator[Session]:
+        begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+        with _translated(), _transaction(session, begin):
             yield session
 
     @contextmanager
@@ -160,7 +177,11 @@ class PostgresDatabase:
                 "itself: open one with connection.transaction() first"
             )
         with _translated():
-            yield PostgresSession(connection)
+            session = PostgresSession(connection)
+            # A query of a table that is not there would abort the caller's transaction.
+            if session.row("SELECT to_regclass(?)", (self.table("meta"),)) == (None,):
+                raise elsewhere()
+            yield session
 
     @contextmanager
     def savepoint(self, session: Session) -> Iterator[None]:
@@ -172,19 +193,6 @@ class PostgresDatabase:
             session.run("RELEASE SAVEPOINT modlog_part")
             raise
         session.run("RELEASE SAVEPOINT modlog_part")
-
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[PostgresSession]:
-        with _translated(), self._pool.connection(_is_usable) as connection:
-            session = PostgresSession(connection)
-            session.run(begin)
-            try:
-                yield session
-            except BaseException:
-                _roll_back(connection)
-                raise
-            with _outcome_unknown_if_lost(connection):
-                session.run("COMMIT")
 
     # The end of the log: one row, whose lock is the append lock.
 
@@ -201,6 +209,14 @@ class PostgresDatabase:
             f"UPDATE {self.table('head')} SET position = ?, recorded_at = ?",
             (head.position, head.recorded_at),
         )
+
+    def temporary(self, session: Session, name: str, columns: str, key: str) -> None:
+        session.run(f"DROP TABLE IF EXISTS pg_temp.{name}")
+        columns = columns.replace(" text", f" {_TYPES['text']}")
+        session.run(f"CREATE TEMP TABLE {name} ({columns}, PRIMARY KEY ({key}))")
+
+    def analyze(self, session: Session, name: str) -> None:
+        session.run(f"ANALYZE pg_temp.{name}")
 
     def load(
         self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
@@ -279,6 +295,19 @@ class PostgresDatabase:
 
     def close(self) -> None:
         self._finalizer()
+
+
+@contextmanager
+def _transaction(session: Session, begin: str) -> Iterator[None]:
+    connection = _connection_of(session)
+    session.run(begin)
+    try:
+        yield
+    except BaseException:
+        _roll_back(connection)
+        raise
+    with _outcome_unknown_if_lost(connection):
+        session.run("COMMIT")
 
 
 def _close(connection: _Connection) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from modlog._errors import CorruptEventError
@@ -13,6 +15,7 @@ from modlog._storage.codec import EVENT_COLUMNS, event_from, recorded_event
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.projection import Changes, card_sql, states_of
 from modlog._storage.schema import PROJECTION
+from modlog._storage.selecting import EVERY_EVENT, Condition
 
 _PAGE: Final = 5_000
 _FOLD_COLUMNS: Final = "account_id, version, occurred_at, type, schema, data"
@@ -41,35 +44,49 @@ def entry_from(row: Row) -> Entry:
         ) from error
 
 
-def entries(database: Database, session: Session, columns: str = _FOLD_COLUMNS) -> Iterator[Row]:
-    """Rows of all accounts' events by account and version, a page at a time.
+def entries(
+    database: Database,
+    session: Session,
+    condition: Condition = EVERY_EVENT,
+    columns: str = _FOLD_COLUMNS,
+) -> Iterator[Row]:
+    """Rows of accounts' events by account and version, a page at a time.
 
     The columns begin with account_id and version.
     """
     sql = (
         f"SELECT {columns} FROM {database.table('events')}"
-        " WHERE (account_id, version) > (?, ?) AND account_id IS NOT NULL"
+        f" WHERE (account_id, version) > (?, ?) AND account_id IS NOT NULL AND {condition.sql}"
         f" ORDER BY account_id, version LIMIT {_PAGE}"
     )
     after: tuple[Any, ...] = ("", 0)
-    while rows := session.rows(sql, after):
+    while rows := session.rows(sql, (*after, *condition.params)):
         yield from rows
         after = rows[-1][:2]
 
 
-def account_entries(database: Database, session: Session, account_id: str) -> list[Entry]:
-    """One account's entries, in order."""
-    rows = session.rows(
+def histories(
+    database: Database,
+    session: Session,
+    account_ids: Sequence[str],
+    condition: Condition = EVERY_EVENT,
+) -> dict[str, list[Entry]]:
+    """What a fold needs of these accounts' events, in the order of versions."""
+    among, params = database.among("account_id", account_ids)
+    found: dict[str, list[Entry]] = {}
+    for row in session.rows(
         f"SELECT {_FOLD_COLUMNS} FROM {database.table('events')}"
-        " WHERE account_id = ? ORDER BY version",
-        (account_id,),
-    )
-    return [entry_from(row) for row in rows]
+        f" WHERE {among} AND {condition.sql} ORDER BY account_id, version",
+        (*params, *condition.params),
+    ):
+        found.setdefault(row[0], []).append(entry_from(row))
+    return found
 
 
 def replays(
     database: Database,
     session: Session,
+    condition: Condition = EVERY_EVENT,
     *,
     whole_events: bool = False,
     on_damage: Callable[[str, CorruptEventError], None] | None = None,
@@ -79,6 +96,7 @@ def replays(
     Events are folded as they come; only an account with reverts is read again, as a whole.
 
     Args:
+        condition: only events for which it holds.
         whole_events: decode the envelope as well, which a fold does not need.
         on_damage: told the account of an event that cannot be read, and why; the event then
             changes nothing. Without it, such an event raises.
@@ -86,33 +104,27 @@ def replays(
     columns, decode = (
         (_WHOLE_COLUMNS, _whole_event) if whole_events else (_FOLD_COLUMNS, entry_from)
     )
-    current: str | None = None
-    state, reverts = AccountState(), False
-    for row in entries(database, session, columns):
-        account_id = row[0]
-        if account_id != current:
-            if current is not None:
-                yield current, _whole(database, session, current) if reverts else state
-            current, state, reverts = account_id, AccountState(), False
-        try:
-            entry = decode(row)
-        except CorruptEventError as error:
-            if on_damage is None:
-                raise
-            on_damage(account_id, error)
-            continue
-        reverts = reverts or isinstance(entry.event, EventsReverted)
-        state.apply(entry)
-    if current is not None:
-        yield current, _whole(database, session, current) if reverts else state
+    rows = entries(database, session, condition, columns)
+    for account_id, events in groupby(rows, itemgetter(0)):
+        state, reverts, damaged = AccountState(), False, False
+        for row in events:
+            try:
+                entry = decode(row)
+            except CorruptEventError as error:
+                if on_damage is None:
+                    raise
+                on_damage(account_id, error)
+                damaged = True
+                continue
+            reverts = reverts or isinstance(entry.event, EventsReverted)
+            state.apply(entry)
+        if reverts and not damaged:
+            state = replay(histories(database, session, [account_id], condition)[account_id])
+        yield account_id, state
 
 
 def _whole_event(row: Row) -> RecordedEvent:
     return recorded_event(row[2:])
-
-
-def _whole(database: Database, session: Session, account_id: str) -> AccountState:
-    return replay(account_entries(database, session, account_id))
 
 
 def projected(database: Database, session: Session) -> States:
@@ -129,6 +141,24 @@ def projected(database: Database, session: Session) -> States:
         last = ids[-1][0]
         yield from sorted(states_of(session.rows(card, (after, last) * 3)).items())
         after = last
+
+
+def beside(
+    left: States, right: States
+) -> Iterator[tuple[str, AccountState | None, AccountState | None]]:
+    """Two series of states in the order of ids, side by side; None where one has no such id."""
+    one, other = next(left, None), next(right, None)
+    while one or other:
+        if other is None or (one is not None and one[0] < other[0]):
+            assert one is not None
+            yield one[0], one[1], None
+            one = next(left, None)
+        elif one is None or other[0] < one[0]:
+            yield other[0], None, other[1]
+            other = next(right, None)
+        else:
+            yield one[0], one[1], other[1]
+            one, other = next(left, None), next(right, None)
 
 
 def rebuild_all(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
-from modlog._ground.selection import Selection
-from modlog._ground.values import Actor
+from modlog._ground.selection import Scope, Selection
+from modlog._ground.values import Actor, to_micros
 from modlog._storage.database import Database
 
 _Part = tuple[str, tuple[Any, ...]]
@@ -52,10 +52,35 @@ def condition_of(
         parts.append(("position > ?", (given["after_position"],)))
     if "up_to_position" in given:
         parts.append(("position <= ?", (given["up_to_position"],)))
+    return _all_of(
+        parts, "+position" if "account_id" in given or "positions" in given else "position"
+    )
+
+
+EVERY_EVENT: Final = Condition("1 = 1", (), "position")
+
+
+def condition_of_scope(
+    scope: Scope, database: Database, position_before: Callable[[datetime], int]
+) -> Condition:
+    """The condition that holds for exactly the events that a view keeps."""
+    parts: list[_Part] = []
+    if scope.up_to_position is not None:
+        parts.append(("position <= ?", (scope.up_to_position,)))
+    if scope.occurred_until is not None:
+        parts.append(("occurred_at <= ?", (to_micros(scope.occurred_until),)))
+    for selection in scope.excluded:
+        condition = condition_of(selection, database, position_before)
+        # An event without a policy, say, is not one of that policy: NULL must not exclude.
+        parts.append((f"({condition.sql}) IS NOT TRUE", condition.params))
+    return _all_of(parts, "position")
+
+
+def _all_of(parts: Sequence[_Part], position: str) -> Condition:
     return Condition(
         " AND ".join(sql for sql, _ in parts) or "1 = 1",
         tuple(value for _, params in parts for value in params),
-        "+position" if "account_id" in given or "positions" in given else "position",
+        position,
     )
 
 

@@ -25,7 +25,7 @@ from modlog._errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from modlog._storage.database import Head, Pool, Row, Session
+from modlog._storage.database import Head, Pool, Row, Session, elsewhere
 from modlog._storage.schema import (
     EVENTS,
     INSERT_ONLY,
@@ -100,6 +100,15 @@ class SQLiteDatabase:
             return f"{column} IN ({', '.join('?' * len(values))})", tuple(values)
         return f"{column} IN (SELECT value FROM json_each(?))", (orjson.dumps(values).decode(),)
 
+    def json_text(self, column: str, key: str) -> str:
+        return f"json_extract({column}, '$.{key}')"
+
+    def json_items(self, column: str, key: str) -> str:
+        return f"json_each({column}, '$.{key}') AS item"
+
+    def joined(self, expression: str) -> str:
+        return f"group_concat({expression}, ',')"
+
     # Sessions
 
     @contextmanager
@@ -114,11 +123,17 @@ class SQLiteDatabase:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
+        with self._session() as session, self.beginning(session):
+            yield session
+
+    @contextmanager
+    def beginning(self, session: Session) -> Iterator[Session]:
         # Threads queue here in order; only processes have to poll for SQLite's own lock.
         if self._pid != os.getpid():
             self._writer = threading.Lock()  # a thread of the parent may have held it
             self._pid = os.getpid()
-        with self._writer, self._session() as session, _transaction(session, "BEGIN IMMEDIATE"):
+        assert isinstance(session, SQLiteSession)
+        with self._writer, _transaction(session, "BEGIN IMMEDIATE"):
             yield session
 
     @contextmanager
@@ -129,19 +144,18 @@ class SQLiteDatabase:
             )
         if connection.text_factory is not str:
             raise InvalidInputError("within() needs a connection whose text_factory is str")
-        if not connection.in_transaction:
-            if connection.isolation_level is None:
-                raise InvalidInputError(
-                    "within() needs an open transaction, this connection commits each statement "
-                    'by itself: execute("BEGIN IMMEDIATE") first'
-                )
+        if connection.in_transaction:
             with _translated():
-                connection.execute("BEGIN IMMEDIATE")
+                yield _locked(connection)
+            return
+        if connection.isolation_level is None:
+            raise InvalidInputError(
+                "within() needs an open transaction, this connection commits each statement "
+                'by itself: execute("BEGIN IMMEDIATE") first'
+            )
         with _translated():
-            session = SQLiteSession(connection)
-            # In a deferred transaction a statement that may write is what takes the lock.
-            session.run("UPDATE modlog_meta SET value = value WHERE name IS NULL")
-            yield session
+            connection.execute("BEGIN IMMEDIATE")
+            yield _locked(connection)
 
     @contextmanager
     def savepoint(self, session: Session) -> Iterator[None]:
@@ -185,6 +199,13 @@ class SQLiteDatabase:
 
     def advance(self, session: Session, head: Head) -> None:
         pass
+
+    def temporary(self, session: Session, name: str, columns: str, key: str) -> None:
+        session.run(f"DROP TABLE IF EXISTS temp.{name}")
+        session.run(f"CREATE TEMP TABLE {name} ({columns}, PRIMARY KEY ({key})) WITHOUT ROWID")
+
+    def analyze(self, session: Session, name: str) -> None:
+        pass  # without statistics SQLite takes the order in which a statement names its tables
 
     def load(
         self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
@@ -259,6 +280,19 @@ class SQLiteDatabase:
         if self._memory is not None and self._home == os.getpid():
             with self._turn:
                 self._memory.close()
+
+
+def _locked(connection: sqlite3.Connection) -> SQLiteSession:
+    """A session in the caller's transaction, with SQLite's write lock."""
+    session = SQLiteSession(connection)
+    try:
+        # In a deferred transaction a statement that may write is what takes the lock.
+        session.run("UPDATE modlog_meta SET value = value WHERE name IS NULL")
+    except sqlite3.OperationalError as error:
+        if str(error).startswith("no such table"):
+            raise elsewhere() from None
+        raise
+    return session
 
 
 def _close(connection: sqlite3.Connection) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -13,13 +14,15 @@ from attrs import define, field, frozen
 from modlog._errors import IdempotencyConflictError
 from modlog._ground.account import AccountState, Status, evolve
 from modlog._ground.events import Draft, Entry, RecordedEvent
-from modlog._ground.selection import Selection
+from modlog._ground.selection import Scope, Selection
 from modlog._ground.values import from_micros, shown, to_micros
 from modlog._storage.codec import EVENT_COLUMNS, event_row, recorded_event
-from modlog._storage.database import Database, Head, Session
+from modlog._storage.database import Database, Head, Session, elsewhere
 from modlog._storage.projection import Changes, card_sql, states_of
+from modlog._storage.replays import States, histories, projected, replays
 from modlog._storage.schema import EVENTS, KEYS
-from modlog._storage.selecting import Condition, condition_of
+from modlog._storage.selecting import Condition, condition_of, condition_of_scope
+from modlog._storage.viewing import count_within
 
 # Rows that are fetched at a time, between which no transaction stays open.
 PAGE: Final = 1_000
@@ -84,21 +87,42 @@ class Store:
     # Writing
 
     @contextmanager
-    def writing(self, now: datetime) -> Iterator[Writer]:
+    def writing(self, now: datetime, session: Session | None = None) -> Iterator[Writer]:
         """A transaction that holds the append lock from its beginning.
+
+        Args:
+            now: what the clock says.
+            session: a session of `reading` to hold it in.
 
         Raises:
             ClockError: the clock is more than five minutes behind the ledger.
         """
-        with self.database.writing() as session:
-            yield self._writer(session, now)
+        database = self.database
+        with database.beginning(session) if session else database.writing() as opened:
+            yield self._writer(opened, now)
         self.signal.notify()
 
     @contextmanager
     def joining(self, connection: Any, now: datetime) -> Iterator[Writer]:
-        """A part of the caller's own transaction; the caller commits."""
+        """A part of the caller's own transaction; the caller commits.
+
+        Raises:
+            InvalidInputError: the connection leads to another ledger.
+        """
+        own = self._ledger_id
         with self.database.joining(connection) as session:
+            if self._read_ledger_id(session) != own:
+                raise elsewhere()
             yield self._writer(session, now)
+
+    @cached_property
+    def _ledger_id(self) -> str:
+        with self.database.reading() as session:
+            return self._read_ledger_id(session)
+
+    def _read_ledger_id(self, session: Session) -> str:
+        row = session.row(f"SELECT value FROM {self.database.table('meta')} WHERE name = 'ledger'")
+        return "" if row is None else str(row[0])
 
     def _writer(self, session: Session, now: datetime) -> Writer:
         head = self.database.lock_head(session)
@@ -300,8 +324,24 @@ class Reader:
         )
         return [recorded_event(row) for row in rows]
 
+    def recorded_at(self, position: int) -> datetime | None:
+        """When the event at a position was recorded; None if there is none."""
+        row = self.session.row(
+            f"SELECT recorded_at FROM {self._database.table('events')} WHERE position = ?",
+            (position,),
+        )
+        return None if row is None else from_micros(row[0])
+
+    def position_at(self, instant: datetime) -> int:
+        """The last position recorded at an instant or before; 0 if there is none."""
+        return self._last_position(to_micros(instant) + 1)
+
     def position_before(self, instant: datetime) -> int:
-        """The last position recorded before an instant; 0 if there is none.
+        """The last position recorded before an instant; 0 if there is none."""
+        return self._last_position(to_micros(instant))
+
+    def _last_position(self, before: int) -> int:
+        """The last position recorded before so many microseconds since 1970.
 
         Instants grow with positions, so this halves the log until it has the place.
         """
@@ -314,7 +354,7 @@ class Reader:
             " CASE WHEN recorded_at < ? THEN high ELSE position - 1 END"
             f" FROM halving JOIN {events} ON position = (low + high + 1) / 2 WHERE low < high)"
             " SELECT low FROM halving WHERE low = high",
-            (to_micros(instant), to_micros(instant)),
+            (before, before),
         )
         assert row is not None
         return int(row[0])
@@ -322,6 +362,26 @@ class Reader:
     def condition(self, selection: Selection) -> Condition:
         """The selection as a condition on rows of events."""
         return condition_of(selection, self._database, self.position_before)
+
+    def scope(self, scope: Scope) -> Condition:
+        """The events that a view keeps, as a condition on rows of events."""
+        return condition_of_scope(scope, self._database, self.position_before)
+
+    def replays(self, condition: Condition) -> States:
+        """The state that the events of each account lead to for which a condition holds."""
+        return replays(self._database, self.session, condition)
+
+    def histories(self, account_ids: Sequence[str], condition: Condition) -> dict[str, list[Entry]]:
+        """What a fold needs of these accounts' events for which a condition holds."""
+        return histories(self._database, self.session, account_ids, condition)
+
+    def projected(self) -> States:
+        """The states that the projection holds, in the order of ids."""
+        return projected(self._database, self.session)
+
+    def count_within(self, condition: Condition, at: datetime) -> dict[Status, int]:
+        """How many accounts have each status at an instant, by the events of a view alone."""
+        return count_within(self._database, self.session, condition, at)
 
     def events_page(self, condition: Condition, after: int, head: int) -> list[RecordedEvent]:
         """The next events up to a head for which a condition holds."""

@@ -1,0 +1,107 @@
+"""Events check what they are made of, and survive the way to JSON and back."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from modlog import InvalidInputError, UnknownArgumentError
+from modlog._ground.events import EVENT_CLASSES, data_of, event_of
+from modlog.testing import event, events
+from tests.laws import PURE
+from tests.likeness import assert_same
+
+TYPES = {
+    "account.created": {"profile"},
+    "profile.changed": {"changes"},
+    "account.flagged": {"label", "score"},
+    "flags.cleared": {"flags"},
+    "account.suspended": {"until"},
+    "account.deleted": set(),
+    "account.restored": {"lifts"},
+    "account.protected": set(),
+    "account.unprotected": set(),
+    "events.reverted": {"targets"},
+    "account.erased": set(),
+    "account.noted": {"text"},
+    "action.refused": {"action", "rule"},
+    "sweep.planned": {"action", "digest", "size", "arguments", "guardrails"},
+    "sweep.approved": {"digest"},
+    "sweep.rejected": {"digest"},
+    "sweep.progressed": {"through", "outcomes"},
+    "sweep.completed": {"outcomes"},
+}
+
+
+def test_there_are_these_types_with_these_fields():
+    found = {name: set(cls.__annotations__) - {"TYPE"} for name, cls in EVENT_CLASSES.items()}
+    assert found == TYPES
+
+
+@PURE
+@given(events())
+def test_every_event_survives_its_way_through_json(event):
+    data = data_of(event)
+    assert data.keys() == TYPES[event.TYPE]
+    read = event_of(event.TYPE, json.loads(json.dumps(data)))
+    assert read == event
+    assert_same(data_of(read), data)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "fields"),
+    [
+        ("account.created", {"profile": {"nickname": None}}),
+        ("account.created", {"profile": None}),
+        ("account.created", {"profile": {"nickname": "\0"}}),
+        ("account.created", {"profile": {"joined": datetime(2026, 1, 1, tzinfo=UTC)}}),
+        ("profile.changed", {"changes": {}}),
+        ("profile.changed", {"changes": {"age": float("nan")}}),
+        ("account.flagged", {"label": ""}),
+        ("account.flagged", {"label": "x" * 256}),
+        ("account.flagged", {"label": "spam", "score": 1.01}),
+        ("account.flagged", {"label": "spam", "score": -0.01}),
+        ("account.flagged", {"label": "spam", "score": float("nan")}),
+        ("account.flagged", {"label": "spam", "score": True}),
+        ("flags.cleared", {"flags": []}),
+        ("account.suspended", {"until": datetime(2026, 1, 1)}),  # noqa: DTZ001
+        ("account.suspended", {"until": "tomorrow"}),
+        ("account.restored", {"lifts": [0]}),
+        ("account.restored", {"lifts": None}),
+        ("events.reverted", {"targets": []}),
+        ("account.noted", {"text": "\ud800"}),
+        ("account.noted", {"text": None}),
+        ("action.refused", {"action": "", "rule": "protected"}),
+        ("sweep.planned", {"action": "delete", "digest": "d", "size": -1}),
+        ("sweep.planned", {"action": "delete", "digest": "d", "size": 2**53}),
+        ("sweep.progressed", {"through": True}),
+        ("account.vanished", {}),
+    ],
+)
+def test_an_event_is_not_made_of_what_it_cannot_hold(type_name, fields):
+    with pytest.raises(InvalidInputError):
+        event(type_name, **fields)
+
+
+def test_stored_data_have_every_field_and_no_other():
+    with pytest.raises(InvalidInputError, match="lacks score"):
+        event_of("account.flagged", {"label": "spam"})
+    with pytest.raises(UnknownArgumentError, match="'why'"):
+        event_of("account.deleted", {"why": "spam"})
+    with pytest.raises(UnknownArgumentError, match="'lable'"):
+        event_of("account.flagged", {"lable": "spam", "score": None})
+
+
+def test_an_event_does_not_change_with_what_it_was_made_from():
+    profile = {"tags": ["founder"]}
+    created: Any = event("account.created", profile=profile)
+    profile["tags"].append("spammer")
+    assert created.profile == {"tags": ["founder"]}
+
+
+def test_events_are_frozen():
+    deleted: Any = event("account.deleted")
+    with pytest.raises(AttributeError):
+        deleted.reason = "spam"

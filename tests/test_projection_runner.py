@@ -2,7 +2,7 @@
 
 import os
 from threading import Thread
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -92,10 +92,11 @@ def run(request, place):
     view_class, env = VIEWS[request.param]
 
     def start(projection_class):
+        view: Any = view_class
         return ProjectionRunner(
             application_class=LedgerApplication,
             projection_class=projection_class,
-            view_class=view_class,
+            view_class=view,
             env=env_of(place, **env),
         )
 
@@ -240,7 +241,8 @@ class TestStockApplication:
             assert kennel.repository.get(dog.id).name == "Rex"
             assert log.verify().events == {"account": 3, "sweep": 0, "foreign": 2}
             # A setting that is for aggregates leaves the ledger's own events readable.
-            assert [e.type for e in kennel.events.get("110018")][1] == "account.deleted"
+            types = [getattr(e, "type", None) for e in kennel.events.get("110018")]
+            assert types == ["account.created", "account.deleted", "account.restored"]
 
     def test_a_runner_sees_aggregates_beside_accounts(self, place, run):
         with Kennel(env_of(place)) as kennel, place.open() as log:
@@ -251,7 +253,7 @@ class TestStockApplication:
                 *own, last = runner.view.events
 
         assert [type(e) for e in own] == [LedgerEvent] * 3
-        assert isinstance(last, Dog.Named)
+        assert type(last).__qualname__ == "Dog.Named"
 
     def test_has_no_snapshots_there(self, place):
         with pytest.raises(NotSupportedError, match="snapshotting"):

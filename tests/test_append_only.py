@@ -3,6 +3,7 @@
 import ast
 import re
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -198,14 +199,18 @@ CHANGING = re.compile(
     r"\b(UPDATE|DELETE\s+FROM|TRUNCATE(\s+TABLE)?|REPLACE\s+INTO|MERGE\s+INTO)\s+(ONLY\s+)?(\S+)",
     re.I,
 )
-# What statements may change: the current state, which is a cache, and where the log ends. The
-# rest are words of guards, of privileges and of upserts.
+# What statements may change: the current state, which is a cache, where the log ends, the row
+# that SQLite's lock is taken with; after the bar, words of guards, privileges and upserts.
 MAY_CHANGE = re.compile(
-    r"""\W*(\w+\.)?table\(["'](accounts|flags|sanctions|head)["']\)
-    | \{database\.table\(table\.name\)\}  # rebuild_all, for each table of PROJECTION
-    | modlog_meta | (ON|OR|SET)\b | ,""",
+    r"""\W*(\w+\.)?table\(["'](accounts|flags|sanctions|head)["']\) | modlog_meta
+    | (ON|OR|SET)\b | ,""",
     re.X,
 )
+# Where a name stands for the table: looked at one by one.
+LOOKED_AT = {
+    "_storage/replays.py": {"{database.table(table.name)}"},  # each of PROJECTION
+    "_storage/reverting.py": {"{table(name)}", "{_TARGETS}", "{_CHUNK}"},  # temporary, or cache
+}
 
 
 def statements(source: str):
@@ -233,23 +238,23 @@ def statements(source: str):
             yield node.value
 
 
-def offences(source: str) -> list[str]:
+def offences(source: str, looked_at: Collection[str] = ()) -> list[str]:
     return [
         match[0]
         for text in statements(source)
         for match in CHANGING.finditer(text)
-        if "events" in match[4] or not MAY_CHANGE.match(match[4])
+        if "events" in match[4] or not (match[4] in looked_at or MAY_CHANGE.match(match[4]))
     ]
 
 
 def test_no_statement_of_the_package_changes_events():
     package = Path(modlog.__file__).parent
-    found = {
-        str(path.relative_to(package)): offences(path.read_text())
-        for path in sorted(package.rglob("*.py"))
-    }
+    found = {}
+    for path in package.rglob("*.py"):
+        name = path.relative_to(package).as_posix()
+        found[name] = offences(path.read_text(), LOOKED_AT.get(name, ()))
 
-    assert {path: them for path, them in found.items() if them} == {}
+    assert {name: them for name, them in found.items() if them} == {}
 
 
 @pytest.mark.parametrize(

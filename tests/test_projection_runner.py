@@ -1,6 +1,7 @@
 """Stock programs of the eventsourcing library work on a ledger."""
 
 import os
+from collections.abc import Callable
 from threading import Thread
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -48,6 +49,8 @@ def some_life(log: modlog.ModLog, account_id: str = "110018") -> None:
 class Seen:
     """What a projection was given; kept beside the tracking that both recorders do."""
 
+    insert_tracking: Callable[[Tracking], None]
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.events: list[LedgerEvent] = []
@@ -92,11 +95,10 @@ def run(request, place):
     view_class, env = VIEWS[request.param]
 
     def start(projection_class):
-        view: Any = view_class
-        return ProjectionRunner(
+        return ProjectionRunner[Any, Any](
             application_class=LedgerApplication,
             projection_class=projection_class,
-            view_class=view,
+            view_class=view_class,
             env=env_of(place, **env),
         )
 

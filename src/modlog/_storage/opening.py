@@ -33,7 +33,10 @@ def open_store(url: str, schema: str | None) -> Store:
     """
     if not isinstance(url, str):
         raise InvalidUrlError(f"a database URL is text, not {type(url).__name__}; {_EXPECTED}")
-    scheme = url.split("://", 1)[0]
+    scheme, colon, _ = url.partition("://")
+    if not colon:
+        # Nothing of it is shown: it may be a URL with a password, misspelt.
+        raise InvalidUrlError(f"the database URL has no ://; {_EXPECTED}")
     if scheme == "sqlite":
         store = _sqlite_store(url, schema)
     elif scheme in ("postgresql", "postgres"):
@@ -53,10 +56,7 @@ def _sqlite_store(url: str, schema: str | None) -> Store:
         raise InvalidInputError("schema= is for PostgreSQL; with SQLite, give each ledger a file")
     parts = urlsplit(url)
     if parts.netloc:
-        raise InvalidUrlError(
-            f"sqlite:// takes no host ({shown(parts.netloc)}): a path needs one slash more; "
-            + _EXPECTED
-        )
+        raise InvalidUrlError(f"sqlite:// takes no host, a path needs one slash more; {_EXPECTED}")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     mode = options.pop("mode", "rwc")
     if options or mode not in _MODES or parts.fragment:
@@ -77,14 +77,21 @@ def _postgres_store(url: str, schema: str | None) -> Store:
         raise InvalidUrlError(
             "PostgreSQL needs psycopg, which is not installed: pip install 'modlog[postgres]'"
         ) from error
-    if schema is not None and len(checked_id(schema, "schema").encode()) > _MAX_IDENTIFIER:
-        raise InvalidInputError(f"schema must have at most {_MAX_IDENTIFIER} bytes")
+    if schema is not None:
+        _check_schema_name(schema)
     try:
         conninfo_to_dict(url)
     except ProgrammingError:
         # The driver's own message may quote the URL, and with it the password.
         raise InvalidUrlError(f"the PostgreSQL URL cannot be read; {_EXPECTED}") from None
     return PostgresStore(PostgresDatabase(url, schema=schema))
+
+
+def _check_schema_name(schema: str) -> None:
+    if len(checked_id(schema, "schema").encode()) > _MAX_IDENTIFIER:
+        raise InvalidInputError(f"schema must have at most {_MAX_IDENTIFIER} bytes")
+    if any(sign in schema for sign in "%?$"):
+        raise InvalidInputError("schema takes no %, ? and $, which mean something in statements")
 
 
 def _ensure_tables(store: Store) -> None:

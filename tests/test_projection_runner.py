@@ -135,7 +135,7 @@ class TestRunner:
         with place.open() as log:
             some_life(log)
             for expected in ([1, 2, 3], [4]):
-                with ProjectionRunner(
+                with ProjectionRunner[Any, Any](
                     application_class=LedgerApplication,
                     projection_class=Everything,
                     view_class=SeenInSQLite,
@@ -280,7 +280,7 @@ class TestFactory:
 
     def test_a_view_in_a_ledger_is_refused_with_the_way_out(self, place):
         with pytest.raises(NotSupportedError, match="for the view"):
-            ProjectionRunner(
+            ProjectionRunner[Any, Any](
                 application_class=LedgerApplication,
                 projection_class=Everything,
                 view_class=SeenInMemory,

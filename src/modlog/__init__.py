@@ -17,6 +17,7 @@ from modlog._errors import (
     ImportRejectedError,
     InvalidInputError,
     InvalidUrlError,
+    IrreversibleError,
     MissingActorError,
     MissingReasonError,
     ModlogError,
@@ -31,23 +32,30 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._ground.account import Account, Sanction, Status
+from modlog._ground.blame import Blame
 from modlog._ground.events import RecordedEvent
+from modlog._ground.reversal import Remark
 from modlog._ground.selection import Selection
 from modlog._ground.values import Actor
 from modlog._services.acting import acting
+from modlog._services.forensics import AccountChange
 from modlog._services.importing import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import ModLog
 from modlog._services.ledger import open_ledger as open
+from modlog._services.reverting import RevertLine, RevertOutcome, RevertPlan, RevertProgress
+from modlog._services.views import View
 from modlog._storage.checks import Finding
 
 __all__ = [
     "Account",
+    "AccountChange",
     "AccountErasedError",
     "AccountExistsError",
     "AccountNotFoundError",
     "Actor",
     "AppendOnlyError",
+    "Blame",
     "ClockError",
     "ConcurrencyError",
     "ConflictError",
@@ -58,6 +66,7 @@ __all__ = [
     "IngestOutcome",
     "InvalidInputError",
     "InvalidUrlError",
+    "IrreversibleError",
     "MissingActorError",
     "MissingReasonError",
     "ModLog",
@@ -68,6 +77,11 @@ __all__ = [
     "RecordedEvent",
     "RefusedError",
     "Rejection",
+    "Remark",
+    "RevertLine",
+    "RevertOutcome",
+    "RevertPlan",
+    "RevertProgress",
     "Sanction",
     "SchemaError",
     "Selection",
@@ -77,6 +91,7 @@ __all__ = [
     "StoreUnavailableError",
     "UnknownArgumentError",
     "VerificationReport",
+    "View",
     "acting",
     "open",
 ]

@@ -9,6 +9,7 @@
     │   ├── UnknownArgumentError (TypeError)    a misspelt argument or filter
     │   └── InvalidUrlError                     a database URL that cannot be read
     ├── AccountNotFoundError (LookupError)      no such account, here or in this view
+    ├── IrreversibleError                       events that no revert can take back
     ├── RefusedError                            the account's state does not allow it
     │   ├── AccountExistsError                  created already
     │   ├── AccountErasedError                  erased for good
@@ -75,6 +76,10 @@ class AccountErasedError(RefusedError):
 
 class NothingInForceError(RefusedError):
     """There is no such sanction to lift, or no such flag to clear."""
+
+
+class IrreversibleError(ModlogError):
+    """All that was selected is beyond reversal, such as an erasure."""
 
 
 class ConflictError(ModlogError):

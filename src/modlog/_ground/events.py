@@ -354,6 +354,14 @@ class Draft:
     event: Event
     envelope: Envelope
 
+    def entry(self, instant: datetime) -> Entry:
+        """The event as a fold sees it, once it is recorded at that instant."""
+        return Entry(
+            version=self.version,
+            occurred_at=self.envelope.occurred_at or instant,
+            event=self.event,
+        )
+
     def recorded(self, position: int, recorded_at: datetime) -> RecordedEvent:
         """The event as the store has it once it stands there."""
         envelope = self.envelope

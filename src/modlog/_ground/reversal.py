@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from attrs import evolve as replaced
 from attrs import frozen
 
-from modlog._ground.account import AccountState, Happened, counting, replay
+from modlog._ground.account import Account, AccountState, Happened, Status, counting, replay
 from modlog._ground.events import (
     AccountErased,
     AccountNoted,
@@ -15,6 +16,7 @@ from modlog._ground.events import (
     Entry,
     EventsReverted,
 )
+from modlog._ground.values import EPOCH, shown
 
 # An erasure cannot be undone; notes and refusals change nothing that could be.
 IRREVERSIBLE: Final = (AccountErased, AccountNoted, ActionRefused)
@@ -54,6 +56,52 @@ def reversal(history: Sequence[Happened], selected: Collection[int]) -> Reversal
         before=replay(history),
         after=replay([*history, revert_of(history, targets)] if targets else history),
     )
+
+
+@frozen(kw_only=True)
+class Remark:
+    """What a revert does not undo by itself, for a platform to act on.
+
+    Attributes:
+        code: name-may-be-taken, account-ceases, profile-changes, messages-were-sent or
+            protection-changes.
+        message: the same in words.
+    """
+
+    code: str
+    message: str
+
+
+def remarks(before: Account, after: Account) -> tuple[Remark, ...]:
+    """What lies outside the ledger when an account goes from one state to the other."""
+    gone = (Status.DELETED, Status.ABSENT)
+    found = {
+        "name-may-be-taken": before.status in gone
+        and after.status not in gone
+        and "the account comes back: its name may belong to somebody else by now",
+        "account-ceases": before.status is not Status.ABSENT
+        and after.status is Status.ABSENT
+        and "its creation is taken back: it ceases to exist",
+        "profile-changes": before.profile != after.profile
+        and f"write back to the platform's own tables: {_differing(before, after)}",
+        "messages-were-sent": before.sanctions.keys() - after.sanctions.keys()
+        and "whoever was told of the sanction has to be told that it is taken back",
+        "protection-changes": before.protected != after.protected
+        and f"it will {'be' if after.protected else 'no longer be'} protected",
+    }
+    return tuple(Remark(code=code, message=str(text)) for code, text in found.items() if text)
+
+
+def _differing(before: Account, after: Account) -> str:
+    keys = {**before.profile, **after.profile}
+    return ", ".join(
+        sorted(shown(key) for key in keys if before.profile.get(key) != after.profile.get(key))
+    )
+
+
+def same_outcome(one: AccountState, other: AccountState) -> bool:
+    """Whether two states are the same but for how many events led to them."""
+    return replaced(one, version=0, latest=EPOCH) == replaced(other, version=0, latest=EPOCH)
 
 
 def revert_of(history: Sequence[Happened], targets: Collection[int]) -> Entry:

@@ -11,7 +11,14 @@ from attrs import fields as attrs_fields
 
 from modlog._errors import InvalidInputError
 from modlog._ground.events import EVENT_CLASSES
-from modlog._ground.values import Actor, check_names, checked_id, checked_instant, shown
+from modlog._ground.values import (
+    Actor,
+    check_names,
+    checked_id,
+    checked_instant,
+    instant_text,
+    shown,
+)
 
 _V = TypeVar("_V")
 
@@ -149,6 +156,10 @@ class Selection:
             if value is not ANY:
                 yield name, value
 
+    def data(self) -> dict[str, Any]:
+        """The filters that were given, as JSON values."""
+        return {name: _plain(value) for name, value in self.given()}
+
     @property
     def is_everything(self) -> bool:
         """Whether no filter at all was given."""
@@ -176,6 +187,17 @@ class Scope:
             occurred_until=_least(self.occurred_until, other.occurred_until),
             excluded=tuple(dict.fromkeys(self.excluded + other.excluded)),
         )
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case tuple():
+            return [_plain(item) for item in value]
+        case Actor():
+            return {"kind": value.kind, "id": value.id}
+        case datetime():
+            return instant_text(value)
+    return value
 
 
 def _least(one: Any, other: Any) -> Any:

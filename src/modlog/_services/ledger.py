@@ -23,8 +23,16 @@ from modlog._services.forensics import AccountChange, diff
 from modlog._services.importing import IngestOutcome, ingest
 from modlog._services.integrity import VerificationReport, verify
 from modlog._services.requests import request_key
+from modlog._services.reverting import (
+    OnConflict,
+    Reverting,
+    RevertOutcome,
+    RevertPlan,
+    RevertProgress,
+)
 from modlog._services.views import ClockName, View, checked_statuses
 from modlog._storage.clock import Clock, checked_clock
+from modlog._storage.database import Session
 from modlog._storage.opening import open_store
 from modlog._storage.recorder import Backoff, LedgerRecorder
 from modlog._storage.replays import rebuild_all
@@ -449,6 +457,58 @@ class ModLog:
         """
         return blame(self.history(account_id))
 
+    # Reverts
+
+    def plan_revert(self, selection: Selection, *, everything: bool = False) -> RevertPlan:
+        """What taking the selected events back would come to; it writes nothing.
+
+        The result of a revert equals the history in which the events had never been recorded.
+        It names every selected event that can be reverted, also those that do not count now.
+
+        Args:
+            selection: the events, as of now; later ones never join.
+            everything: must be true for a selection without any filter.
+
+        Raises:
+            IrreversibleError: erasures are selected, and nothing else that can be reverted.
+            InvalidInputError: a selection without any filter.
+        """
+        return self._reverting().plan(selection, everything=everything)
+
+    def revert(
+        self,
+        selection: Selection,
+        *,
+        everything: bool = False,
+        batch_id: str | None = None,
+        on_conflict: OnConflict = "itemise",
+        progress: Callable[[RevertProgress], object] | None = None,
+        **given: Any,
+    ) -> RevertOutcome:
+        """Take the selected events back; see `plan_revert` and `RevertPlan.apply`.
+
+        Reverting the outcome's own batch takes the revert back.
+        """
+        return self.plan_revert(selection, everything=everything).apply(
+            batch_id=batch_id, on_conflict=on_conflict, progress=progress, **given
+        )
+
+    def _reverting(self) -> Reverting:
+        return Reverting(self._reader, self._chunk_in, self._snapshot_in, self._present)
+
+    @contextmanager
+    def _chunk_in(self, reader: Reader) -> Iterator[Writer]:
+        with self._chunk(reader.session) as writer:
+            yield writer
+
+    @contextmanager
+    def _snapshot_in(self, reader: Reader) -> Iterator[Reader]:
+        if self._writer() is not None:  # a transaction that holds the lock is one already
+            yield reader
+            return
+        with self._store.snapshot(reader.session) as snapshot:
+            yield snapshot
+
     # Import, check, repair
 
     def ingest(
@@ -503,13 +563,13 @@ class ModLog:
         )
 
     @contextmanager
-    def _chunk(self) -> Iterator[Writer]:
+    def _chunk(self, session: Session | None = None) -> Iterator[Writer]:
         writer = self._writer()
         if writer is not None:
             with writer.part():
                 yield writer
             return
-        with self._store.writing(self._clock()) as writer:
+        with self._store.writing(self._clock(), session) as writer:
             yield writer
 
     def verify(self, progress: Callable[[int], object] | None = None) -> VerificationReport:

@@ -103,8 +103,8 @@ class Database(Protocol):
         """A session in which each statement sees what is committed as it starts."""
         ...
 
-    def snapshot(self) -> AbstractContextManager[Session]:
-        """A session in which all statements see the same moment."""
+    def snapshot(self, session: Session | None = None) -> AbstractContextManager[Session]:
+        """A session, or the one that is given, in which all statements see the same moment."""
         ...
 
     def beginning(self, session: Session) -> AbstractContextManager[Session]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -47,7 +47,7 @@ from modlog._storage.schema import (
     create_indexes,
     create_table,
 )
-from modlog._storage.store import Decide, Key, Store, Writer, entry_of
+from modlog._storage.store import Decide, Key, Store, Writer
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _PREFIX: Final = "modlog_"
@@ -147,10 +147,11 @@ class PostgresDatabase:
             yield PostgresSession(connection)
 
     @contextmanager
-    def snapshot(self) -> Iterator[Session]:
+    def snapshot(self, session: Session | None = None) -> Iterator[Session]:
         begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        with self.reading() as session, _transaction(session, begin):
-            yield session
+        session_or_new = nullcontext(session) if session else self.reading()
+        with session_or_new as opened, _transaction(opened, begin):
+            yield opened
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -530,7 +531,7 @@ class PostgresStore(Store):
         now: int,
         fixed: int | None = None,
     ) -> RecordedEvent:
-        after = evolve(before, entry_of(draft, from_micros(now)))
+        after = evolve(before, draft.entry(from_micros(now)))
         _, _, occurred_at, _, schema, confidence, _, *rest = event_row(0, None, draft)
         params = (
             now,

@@ -157,11 +157,19 @@ KEYS: Final = Table(
     key=("digest",),
 )
 
+# What a revert was asked to take back, so that it can go on after a crash: the selection means
+# the events up to the head that the plan saw.
+REVERTS: Final = Table(
+    "reverts",
+    (Column("batch_id", "text"), Column("head", "integer"), Column("selection", "text")),
+    key=("batch_id",),
+)
+
 META: Final = Table("meta", (Column("name", "text"), Column("value", "text")), key=("name",))
 
 PROJECTION: Final = (ACCOUNTS, FLAGS, SANCTIONS)
 TABLES: Final[Mapping[str, Table]] = {
-    table.name: table for table in (EVENTS, *PROJECTION, KEYS, META)
+    table.name: table for table in (EVENTS, *PROJECTION, KEYS, REVERTS, META)
 }
 # Tables whose rows are for ever.
 INSERT_ONLY: Final = (EVENTS,)

@@ -60,6 +60,11 @@ def condition_of(
 EVERY_EVENT: Final = Condition("1 = 1", (), "position")
 
 
+def up_to(position: int) -> Condition:
+    """The events up to a position, included."""
+    return Condition("position <= ?", (position,), "position")
+
+
 def condition_of_scope(
     scope: Scope, database: Database, position_before: Callable[[datetime], int]
 ) -> Condition:

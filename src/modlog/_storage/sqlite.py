@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -117,9 +117,11 @@ class SQLiteDatabase:
             yield session
 
     @contextmanager
-    def snapshot(self) -> Iterator[Session]:
-        with self._session() as session, _transaction(session, "BEGIN"):
-            yield session
+    def snapshot(self, session: Session | None = None) -> Iterator[Session]:
+        with nullcontext(session) if session else self._session() as opened:
+            assert isinstance(opened, SQLiteSession)
+            with _transaction(opened, "BEGIN"):
+                yield opened
 
     @contextmanager
     def writing(self) -> Iterator[Session]:

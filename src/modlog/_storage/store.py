@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from modlog._errors import IdempotencyConflictError
+from modlog._errors import ConflictError, IdempotencyConflictError
 from modlog._ground.account import AccountState, Status, evolve
 from modlog._ground.events import Draft, Entry, RecordedEvent
 from modlog._ground.selection import Scope, Selection
@@ -20,7 +20,7 @@ from modlog._storage.codec import EVENT_COLUMNS, event_row, recorded_event
 from modlog._storage.database import Database, Head, Session, elsewhere
 from modlog._storage.projection import Changes, card_sql, states_of
 from modlog._storage.replays import States, histories, projected, replays
-from modlog._storage.schema import EVENTS, KEYS
+from modlog._storage.schema import EVENTS, KEYS, REVERTS
 from modlog._storage.selecting import Condition, condition_of, condition_of_scope
 from modlog._storage.viewing import count_within
 
@@ -139,7 +139,7 @@ class Store:
         self, writer: Writer, draft: Draft, before: AccountState, key: Key | None
     ) -> RecordedEvent:
         """Write one account's next event within a transaction."""
-        after = evolve(before, entry_of(draft, writer.instant))
+        after = evolve(before, draft.entry(writer.instant))
         keys = [(key, 0)] if key else []
         account_id = str(draft.account_id)
         position = writer.append([draft], {account_id: (before, after)}, keys)
@@ -154,10 +154,10 @@ class Store:
             yield Reader(self, session)
 
     @contextmanager
-    def snapshot(self) -> Iterator[Reader]:
-        """Reads that all see the same moment."""
-        with self.database.snapshot() as session:
-            yield Reader(self, session)
+    def snapshot(self, session: Session | None = None) -> Iterator[Reader]:
+        """Reads that all see the same moment, in a session of `reading` if one is given."""
+        with self.database.snapshot(session) as opened:
+            yield Reader(self, opened)
 
     def close(self) -> None:
         """Close the database."""
@@ -196,15 +196,6 @@ class Store:
         event = session.row(self._one_event, (row[1],))
         assert event is not None, "a key is written together with its event"
         return recorded_event(event)
-
-
-def entry_of(draft: Draft, instant: datetime) -> Entry:
-    """The draft as a fold sees it, once recorded at that instant."""
-    return Entry(
-        version=draft.version,
-        occurred_at=draft.envelope.occurred_at or instant,
-        event=draft.event,
-    )
 
 
 @define
@@ -282,14 +273,44 @@ class Writer:
             self.store.database.load(self.session, KEYS, KEYS.names, rows)
         return first
 
+    def remembered_revert(self, batch_id: str) -> tuple[int, str] | None:
+        """The head and selection that a revert was first asked with, if it was.
+
+        Raises:
+            ConflictError: the batch is something else.
+        """
+        database = self.store.database
+        row = self.session.row(
+            f"SELECT head, selection FROM {database.table('reverts')} WHERE batch_id = ?",
+            (batch_id,),
+        )
+        if row is not None:
+            return int(row[0]), str(row[1])
+        taken = f"SELECT position FROM {database.table('events')} WHERE batch_id = ? LIMIT 1"
+        if self.session.row(taken, (batch_id,)):
+            raise ConflictError(
+                f"the batch_id {shown(batch_id)} belongs to other events: leave it out, and the "
+                "revert gets one of its own"
+            )
+        return None
+
+    def remember_revert(self, batch_id: str, head: int, selection: str) -> None:
+        """Keep what a revert was asked with."""
+        self.store.database.load(
+            self.session, REVERTS, REVERTS.names, [(batch_id, head, selection)]
+        )
+
+    def moved(self, number: int) -> None:
+        """Take note of so many events that a statement wrote behind the head."""
+        self.head = Head(self.head.position + number, self.at)
+        self.store.database.advance(self.session, self.head)
+
     def insert(
         self, rows: Sequence[tuple[Any, ...]], columns: Sequence[str] = EVENT_COLUMNS
     ) -> None:
         """Write rows of events, whose positions follow the head."""
-        database = self.store.database
-        database.load(self.session, EVENTS, columns, rows)
-        self.head = Head(self.head.position + len(rows), self.at)
-        database.advance(self.session, self.head)
+        self.store.database.load(self.session, EVENTS, columns, rows)
+        self.moved(len(rows))
 
 
 @define
@@ -370,6 +391,21 @@ class Reader:
     def replays(self, condition: Condition) -> States:
         """The state that the events of each account lead to for which a condition holds."""
         return replays(self._database, self.session, condition)
+
+    def events_of(
+        self, account_ids: Sequence[str], condition: Condition
+    ) -> dict[str, list[RecordedEvent]]:
+        """These accounts' events for which a condition holds, whole, by account and version."""
+        among, params = self._database.among("account_id", account_ids)
+        found: dict[str, list[RecordedEvent]] = {}
+        for row in self.session.rows(
+            f"SELECT {_COLUMNS} FROM {self._database.table('events')}"
+            f" WHERE {among} AND {condition.sql} ORDER BY account_id, version",
+            (*params, *condition.params),
+        ):
+            event = recorded_event(row)
+            found.setdefault(str(event.account_id), []).append(event)
+        return found
 
     def histories(self, account_ids: Sequence[str], condition: Condition) -> dict[str, list[Entry]]:
         """What a fold needs of these accounts' events for which a condition holds."""

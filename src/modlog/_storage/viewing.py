@@ -22,8 +22,9 @@ _REPLAYED_AT_ONCE: Final = 1_000
 # Two scans by type find the sanctions that nothing has lifted; one over all finds who is known.
 _COUNT: Final = """
 WITH lifted AS (
-    SELECT DISTINCT account_id, item.value AS version FROM {events} AS e, {lifts}
-    WHERE type = 'account.restored' AND {condition}
+    SELECT DISTINCT account_id, item.value AS version FROM (
+        SELECT account_id, data FROM {events} WHERE type = 'account.restored' AND {condition}
+    ) AS restored, {lifts}
 ), standing AS (
     SELECT account_id, max(CASE WHEN type = 'account.deleted' THEN 2 ELSE 1 END) AS sanction
     FROM {events} AS e

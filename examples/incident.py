@@ -1,0 +1,194 @@
+"""A mistaken clean-up, and the way back: the story that modlog is made for.
+
+    python examples/incident.py
+
+A community manager cleans up illegal accounts, and the founder's own account is among them. The
+ledger tells what was done, by whom and why, and that one account comes back exactly as it was.
+Names and times are made up; the ledger is a real one, in a temporary file.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from random import Random
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import modlog
+from modlog import Actor, RecordedEvent, Selection, Status
+
+FOUNDER = "110018"
+TWICE_DELETED = "110042"
+CLEAN_UP = "clean-up-0309"
+
+SIGN_UP = Actor.system("sign-up")
+DETECTOR = Actor.model("detector", version="3.1")
+WAN = Actor.human("wan")  # the community manager
+QIU = Actor.human("qiu")  # a colleague, who works on fraud
+MEI = Actor.human("mei")  # the engineer on duty
+
+console = Console(highlight=False, markup=False)
+chapters = count(1)
+
+
+class StoryClock:
+    """Tells the story's time, a second later each time."""
+
+    def __init__(self, start: datetime) -> None:
+        self.now = start
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+    def set(self, day: int, hour: int, minute: int) -> None:
+        self.now = datetime(2026, 3, day, hour, minute, tzinfo=UTC)
+
+
+def main() -> None:
+    clock = StoryClock(datetime(2026, 3, 2, 8, tzinfo=UTC))
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'moderation.db'}"
+        with modlog.open(url, clock=clock) as log:
+            tell_the_story(log, clock)
+
+
+def tell_the_story(log: modlog.ModLog, clock: StoryClock) -> None:
+    chapter("A platform with 300 accounts")
+    with log.transaction(), modlog.acting(SIGN_UP):
+        for account_id, profile in sign_ups():
+            log.create(account_id, profile=profile)
+    before = log.account(FOUNDER)
+    say(f"{log.count()[Status.ACTIVE]} accounts are active.")
+    say(f"The founder is one of them: account {FOUNDER}, {before.profile}.")
+
+    clock.set(8, 16, 20)
+    chapter("A model flags suspicious accounts, a colleague deletes one for fraud")
+    suspects = flag_suspects(log)
+    log.delete(TWICE_DELETED, actor=QIU, reason="stolen payment cards", policy="fraud")
+    say(f"{len(suspects)} accounts are flagged; {TWICE_DELETED} is deleted by qiu, for fraud.")
+
+    clock.set(9, 22, 10)
+    chapter("The clean-up: wan deletes everything that is flagged")
+    clean_up(log, suspects)
+    say(f"{log.count()[Status.DELETED]} accounts are deleted.")
+    say(f"Nobody saw that {FOUNDER} is one of them.")
+
+    clock.set(10, 11, 44)
+    chapter("11:44 the next day: the founder's nickname and avatar are gone. Why?")
+    mistake = explain(log, FOUNDER)
+    others = [str(e.account_id) for e in log.events(deletions()) if e.account_id != FOUNDER]
+    say(f"The same clean-up deleted {len(others)} other accounts; they are not to come back.")
+
+    chapter("Back it comes, exactly as it was")
+    log.restore(
+        FOUNDER,
+        lifts=[mistake.version],
+        actor=MEI,
+        reason="flagged by mistake: the account is the founder's own",
+    )
+    account = log.account(FOUNDER)
+    say(f"{FOUNDER} is {account.status}: {account.profile}.")
+    assert account.profile == before.profile
+    still = [id_ for id_ in others if log.account(id_).status is Status.DELETED]
+    say(f"Of the {len(others)} other accounts, {len(still)} are still deleted.")
+
+    chapter("A deletion is a cause, not a flag")
+    two_causes(log)
+
+    chapter(f"What the ledger tells of {FOUNDER}, for ever")
+    show_history(log.history(FOUNDER))
+
+    chapter("Is the ledger itself sound?")
+    report = log.verify()
+    say(f"{report.head} events of {report.accounts} accounts: {len(report.findings)} findings.")
+    assert report.ok
+
+
+def sign_ups() -> Iterator[tuple[str, dict[str, str]]]:
+    """Accounts with profiles, the same ones on every run."""
+    random = Random(110018)
+    for number in range(110001, 110301):
+        name = f"{random.choice('bdfglmnqtwxz')}{random.choice('aeiou')}".title()
+        yield (
+            str(number),
+            {"nickname": f"{name}{random.randrange(1000)}", "avatar": f"{number}.png"}
+            if str(number) != FOUNDER
+            else {"nickname": "Lei Jun", "avatar": "founder.png", "title": "founder"},
+        )
+
+
+def flag_suspects(log: modlog.ModLog) -> list[str]:
+    random = Random(3)
+    ordinary = [a.id for a in log.accounts() if a.id not in (FOUNDER, TWICE_DELETED)]
+    suspects = sorted([FOUNDER, TWICE_DELETED, *random.sample(ordinary, 38)])
+    with log.transaction(), modlog.acting(DETECTOR, policy="illegal-content"):
+        for account_id in suspects:
+            log.flag(account_id, label="illegal-content", score=round(random.uniform(0.7, 1), 2))
+    return suspects
+
+
+def clean_up(log: modlog.ModLog, account_ids: Sequence[str]) -> None:
+    reason = "clean-up of illegal accounts"
+    with modlog.acting(WAN, reason=reason, policy="illegal-content", batch_id=CLEAN_UP):
+        for account_id in account_ids:
+            log.delete(account_id)
+
+
+def deletions() -> Selection:
+    """What the clean-up deleted."""
+    return Selection(batch_id=CLEAN_UP, type="account.deleted")
+
+
+def explain(log: modlog.ModLog, account_id: str) -> RecordedEvent:
+    """Say why an account is deleted; the event that did it."""
+    account = log.account(account_id)
+    (version,) = account.sanctions  # a single cause, by the version of its event
+    event = log.history(account_id)[version - 1]
+    say(f"{account_id} is {account.status}, by version {version} of its history:")
+    say(f"  who    {event.actor.id}, {event.actor.kind}")
+    say(f"  when   {event.occurred_at:%d %B %Y, %H:%M:%S} UTC")
+    say(f"  why    {event.reason} (policy {event.policy})")
+    say(f"  batch  {event.batch_id}")
+    return event
+
+
+def two_causes(log: modlog.ModLog) -> None:
+    by_wan = next(log.events(Selection(account_id=TWICE_DELETED, batch_id=CLEAN_UP)))
+    say(f"{TWICE_DELETED} was deleted twice: by qiu for fraud, and by the clean-up.")
+    log.restore(
+        TWICE_DELETED, lifts=[by_wan.version], actor=MEI, reason="the model was wrong here, too"
+    )
+    account = log.account(TWICE_DELETED)
+    say(f"With the clean-up's deletion lifted it is still {account.status}: qiu's stands.")
+
+
+def show_history(events: Sequence[RecordedEvent]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("", "when (UTC)", "what", "who", "why"):
+        table.add_column(heading)
+    for event in events:
+        table.add_row(
+            str(event.version),
+            f"{event.occurred_at:%d %b %H:%M}",
+            event.type,
+            event.actor.id,
+            event.reason or event.policy,
+        )
+    console.print(table)
+
+
+def chapter(title: str) -> None:
+    console.print(f"\n{next(chapters)}. {title}", style="bold")
+
+
+def say(sentence: str) -> None:
+    console.print(f"   {sentence}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+from benchmarks import machine
+from benchmarks.places import POSTGRES, STORES, opened
+from benchmarks.running import OPERATIONS, Plan, Run
+from benchmarks.systems import SYSTEMS
+from benchmarks.tables import Results, markdown
+
+DOCS: Final = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
+_BEGIN: Final = "<!-- results: written by `python -m benchmarks --write-docs` -->"
+_END: Final = "<!-- end of results -->"
+
+
+def main() -> int:
+    options = _options()
+    if options.show:
+        _finish(_loaded(options.show), options)
+        return 0
+    if (busy := machine.busy()) > machine.MOST_BUSY and not options.anyway:
+        print(
+            f"the machine is busy ({busy:.0%} of its cores): measure when it is quiet, or "
+            "with --anyway",
+            file=sys.stderr,
+        )
+        return 1
+    plan = Plan(
+        n=options.n,
+        commands=options.commands,
+        rounds=options.rounds,
+        operations=tuple(options.operations),
+        systems=tuple(options.systems),
+        stores=tuple(options.stores),
+    )
+    _finish(_measured(plan, options.results, busy), options)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure modlog beside what a user would pick instead, on this machine, in "
+        "one run, with the same durability. PostgreSQL is a server of the run's own, unless "
+        f"{POSTGRES} names one.",
+    )
+    add = parser.add_argument
+    add("--n", type=int, default=100_000, help="records and events of a log (%(default)s)")
+    add("--commands", type=int, default=1_000, help="durable commands a turn (%(default)s)")
+    add("--rounds", type=int, default=5, help="turns of each system (%(default)s)")
+    for name, known in (("operations", OPERATIONS), ("systems", SYSTEMS), ("stores", STORES)):
+        add(f"--{name}", nargs="+", choices=known, default=list(known), metavar="NAME",
+            help=f"only these of {', '.join(known)}")  # fmt: skip
+    add("--results", type=Path, default=Path("benchmark.jsonl"), help="JSON lines (%(default)s)")
+    add("--show", type=Path, help="the table of earlier results; nothing is measured")
+    add("--write-docs", action="store_true", help=f"put the table into {DOCS.name}")
+    add("--anyway", action="store_true", help="measure even on a busy machine")
+    return parser.parse_args()
+
+
+def _measured(plan: Plan, path: Path, busy: float) -> tuple[Results, dict]:
+    with opened(plan.stores) as places, path.open("w") as file:
+        facts = machine.facts(places.servers.get("postgres"))
+        facts |= {"log": plan.n, "rounds": plan.rounds, "busy before": f"{busy:.0%}"}
+        results = []
+        print(json.dumps({"facts": facts}), file=file)
+        for result in Run(plan, places, _tell).results():
+            print(json.dumps(result), file=file, flush=True)
+            results.append(result)
+    return Results(results), facts
+
+
+def _loaded(path: Path) -> tuple[Results, dict]:
+    first, *rest = (json.loads(line) for line in path.read_text().splitlines())
+    return Results(rest), first["facts"]
+
+
+def _finish(found: tuple[Results, dict], options: argparse.Namespace) -> None:
+    text = markdown(*found)
+    print(text)
+    if options.write_docs:
+        pattern = re.compile(f"(?<={re.escape(_BEGIN)}\n).*(?={re.escape(_END)})", re.DOTALL)
+        DOCS.write_text(pattern.sub(lambda _: f"\n{text}\n\n", DOCS.read_text()))
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

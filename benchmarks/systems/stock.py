@@ -1,0 +1,180 @@
+"""The eventsourcing library as it comes: an aggregate, its repository, its own recorders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from eventsourcing.application import Application
+from eventsourcing.domain import Aggregate, event
+
+from benchmarks.places import Place
+from benchmarks.tasks import Measured, Stopwatch, Task
+from benchmarks.workload import Mixed, account_ids
+
+# Events a transaction while filling; psycopg's pipeline hangs with some thousands on a socket.
+_SAVED_AT_ONCE = 500
+# The same as a replay of modlog reads at a time.
+_PAGE = 5_000
+
+
+class Account(Aggregate):
+    """The same account: what is in force, and who did it and why in every event."""
+
+    @event("Created")
+    def __init__(self, account_id: str, profile: dict[str, Any], actor: dict[str, str]) -> None:
+        self.account_id = account_id
+        self.profile = profile
+        self.flags: dict[int, str] = {}
+        self.sanctions: dict[int, str] = {}
+
+    @staticmethod
+    def create_id(account_id: str) -> UUID:
+        return uuid5(NAMESPACE_URL, account_id)
+
+    @event("ProfileChanged")
+    def change_profile(self, changes: dict[str, Any], actor: dict[str, str]) -> None:
+        self.profile = {**self.profile, **changes}
+
+    @event("Flagged")
+    def flag(self, label: str, score: float, actor: dict[str, str]) -> None:
+        self.flags[self.version] = label
+
+    @event("Suspended")
+    def suspend(self, actor: dict[str, str], reason: str, policy: str) -> None:
+        self.sanctions[self.version] = "suspension"
+
+    @event("Deleted")
+    def delete(self, actor: dict[str, str], reason: str, policy: str) -> None:
+        self.sanctions[self.version] = "deletion"
+
+    def restore(self, actor: dict[str, str], reason: str, policy: str) -> None:
+        self._restore(list(self.sanctions), actor, reason, policy)
+
+    @event("Restored")
+    def _restore(self, lifts: list[int], actor: dict[str, str], reason: str, policy: str) -> None:
+        for version in lifts:
+            self.sanctions.pop(version)
+
+    @event("Noted")
+    def note(self, text: str, actor: dict[str, str]) -> None:
+        pass
+
+
+_MODERATOR = {"kind": "human", "id": "moderator-1"}
+
+
+class Stock:
+    """An application with that aggregate."""
+
+    def __init__(self, place: Place) -> None:
+        self._store = place.store
+        self._app = Application[UUID](env=_environment(place))
+
+    def durability(self) -> str:
+        datastore: Any = self._app.factory.datastore  # type: ignore[attr-defined]
+        if self._store == "sqlite":
+            with datastore.transaction(commit=False) as cursor:
+                return ", ".join(
+                    f"{name}={cursor.execute(f'PRAGMA {name}') or cursor.fetchone()[0]}"
+                    for name in ("journal_mode", "synchronous")
+                )
+        with datastore.get_connection() as connection:
+            return ", ".join(
+                f"{name}={connection.execute(f'SHOW {name}').fetchone()[name]}"
+                for name in ("fsync", "synchronous_commit")
+            )
+
+    # What the operations work on
+
+    def fill_accounts(self, task: Task) -> None:
+        self._save(
+            Account(account_id=id_, profile={"nickname": f"member {id_}"}, actor=_MODERATOR)
+            for id_ in account_ids(task.n)
+        )
+
+    def fill_mixed(self, task: Task) -> None:
+        accounts: dict[str, Account] = {}
+        self._save(_done(record, accounts) for record in Mixed(task.n))
+
+    def _save(self, changed: Iterable[Account]) -> None:
+        waiting: dict[UUID, Account] = {}
+        for events, account in enumerate(changed, 1):
+            waiting[account.id] = account
+            if events % _SAVED_AT_ONCE == 0:
+                self._app.save(*waiting.values())
+                waiting = {}
+        self._app.save(*waiting.values())
+
+    # Operations
+
+    def commands(self, accounts: Sequence[str]) -> None:
+        """A suspension of each account, and its end: load, act, save."""
+        app = self._app
+        for account_id in [Account.create_id(account_id) for account_id in accounts]:
+            account: Account = app.repository.get(account_id)
+            account.suspend(actor=_MODERATOR, reason="against the rules", policy="spam")
+            app.save(account)
+            account = app.repository.get(account_id)
+            account.restore(actor=_MODERATOR, reason="against the rules", policy="spam")
+            app.save(account)
+
+    def replay(self, task: Task) -> Measured:
+        """The decoded notification log."""
+        watch, count = Stopwatch(), 0
+        decoded = self._app.mapper.to_domain_event
+        with watch.running():
+            while page := self._app.recorder.select_notifications(count + 1, _PAGE):
+                for notification in page:
+                    decoded(notification)
+                count += len(page)
+        assert count == task.n
+        return Measured(count, watch.seconds)
+
+
+def _done(record: dict[str, Any], accounts: dict[str, Account]) -> Account:
+    account_id, act = record["account_id"], record["do"]
+    given = {
+        name: value
+        for name, value in record.items()
+        if name not in ("do", "account_id", "at", "key")
+    }
+    if act == "create":
+        accounts[account_id] = Account(account_id=account_id, **given)
+    else:
+        getattr(accounts[account_id], act)(**given)
+    return accounts[account_id]
+
+
+def _environment(place: Place) -> dict[str, str]:
+    if place.store == "sqlite":
+        return {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": place.path}
+    parts = urlsplit(place.url)
+    query = parse_qs(parts.query)
+    assert place.schema is not None
+    return {
+        # Several processes that make the tables at once get into each other's way.
+        "CREATE_TABLE": "yes" if _made_schema(place) else "no",
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": parts.path[1:],
+        "POSTGRES_HOST": parts.hostname or query["host"][0],
+        "POSTGRES_PORT": str(parts.port or "5432"),
+        "POSTGRES_USER": unquote(parts.username or ""),
+        "POSTGRES_PASSWORD": unquote(parts.password or ""),
+        "POSTGRES_SCHEMA": place.schema,
+    }
+
+
+def _made_schema(place: Place) -> bool:
+    """Whether the schema had to be made."""
+    import psycopg
+
+    with psycopg.connect(place.url, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM pg_namespace WHERE nspname = %s", (place.schema,)
+        ).fetchone()
+        if not found:
+            connection.execute(f'CREATE SCHEMA "{place.schema}"')
+        return not found

@@ -1,0 +1,88 @@
+"""What one process is asked to measure, and what it answers; both travel as JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, TypeVar
+
+import attrs
+from attrs import define, frozen
+
+from benchmarks.places import Place
+
+_T = TypeVar("_T")
+
+
+@frozen(kw_only=True)
+class Task:
+    """One measurement: an operation, by a system, at a place.
+
+    Attributes:
+        n: how many records, events or commands.
+        first: the number of the first account that commands are for.
+        source: a ledger whose rows are to be written once more.
+    """
+
+    operation: str
+    system: str
+    place: Place
+    n: int
+    first: int = 0
+    source: Place | None = None
+
+    def dumped(self) -> str:
+        return json.dumps(attrs.asdict(self))
+
+    @classmethod
+    def loaded(cls, text: str) -> Task:
+        fields: dict[str, Any] = json.loads(text)
+        for name in ("place", "source"):
+            fields[name] = fields[name] and Place(**fields[name])
+        return cls(**fields)
+
+
+@frozen
+class Measured:
+    """So many things were done in so many seconds."""
+
+    count: int
+    seconds: float
+
+
+@define
+class Stopwatch:
+    """Time that runs only inside its blocks."""
+
+    seconds: float = 0.0
+    _since: float = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        self._since = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - self._since
+
+    def without(self, items: Iterable[_T], block: int = 1_000) -> Iterator[_T]:
+        """The items, made while the watch stands still."""
+        iterator = iter(items)
+        while True:
+            self.seconds += time.perf_counter() - self._since
+            made = list(islice(iterator, block))
+            self._since = time.perf_counter()
+            if not made:
+                return
+            yield from made
+
+
+def peak_memory() -> float:
+    """The most memory that this process ever had in use, in megabytes."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -1,0 +1,91 @@
+"""The process that measures: `python -m benchmarks.worker TASK`, and prints what it found."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import sys
+import time
+from typing import Any, Final
+
+from benchmarks.systems import opened
+from benchmarks.tasks import Measured, Task, peak_memory
+from benchmarks.workload import account_id
+
+WRITERS: Final = 4
+# Accounts of each writer that are used before its clock runs: connections, prepared statements.
+WARM_UP: Final = 10
+
+
+def main() -> None:
+    task = Task.loaded(sys.argv[1])
+    if task.operation.startswith("fill_"):
+        getattr(opened(task.system, task.place), task.operation)(task)
+        return
+    before = peak_memory()
+    if task.operation == "writers":
+        measured, durability = _writers(task), ""
+    else:
+        system = opened(task.system, task.place)
+        durability = system.durability()
+        before = peak_memory()
+        if task.operation == "command":
+            measured = Measured(task.n, _seconds(system, _accounts(task.first, task.n)))
+        else:
+            measured = getattr(system, task.operation)(task)
+    print(
+        json.dumps(
+            {
+                "count": measured.count,
+                "seconds": measured.seconds,
+                "growth_mb": round(peak_memory() - before, 1),
+                "durability": durability,
+            }
+        )
+    )
+
+
+def accounts_needed(commands: int, writers: int = 1) -> int:
+    """How many accounts so many commands are for: two for each, and those of the warm-up."""
+    return commands // 2 + writers * WARM_UP
+
+
+def _accounts(first: int, commands: int) -> list[str]:
+    return [account_id(first + number) for number in range(accounts_needed(commands))]
+
+
+def _seconds(system: Any, accounts: list[str], start: Any = None) -> float:
+    system.commands(accounts[:WARM_UP])
+    if start:
+        start.wait(timeout=20)  # one that fails must not keep the others
+    since = time.perf_counter()
+    system.commands(accounts[WARM_UP:])
+    return time.perf_counter() - since
+
+
+def _writers(task: Task) -> Measured:
+    """Writers at once, a process each; until the slowest is through."""
+    context = multiprocessing.get_context("spawn")
+    start, results = context.Barrier(WRITERS), context.Queue()
+    each = task.n // WRITERS
+    processes = [
+        context.Process(
+            target=_writer,
+            args=(task, task.first + number * accounts_needed(each), each, start, results),
+        )
+        for number in range(WRITERS)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return Measured(each * WRITERS, max(results.get(timeout=1) for _ in processes))
+
+
+def _writer(task: Task, first: int, commands: int, start: Any, results: Any) -> None:
+    system = opened(task.system, task.place)
+    results.put(_seconds(system, _accounts(first, commands), start))
+
+
+if __name__ == "__main__":
+    main()

@@ -139,6 +139,10 @@ class Database(Protocol):
         """Make an empty table that only this session sees, for as long as it lasts."""
         ...
 
+    def steer(self, session: Session) -> None:
+        """Have the rest of the transaction look things up by index, target by target."""
+        ...
+
     def analyze(self, session: Session, name: str) -> None:
         """Let the planner know how many rows a temporary table has."""
         ...

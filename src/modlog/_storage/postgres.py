@@ -34,7 +34,7 @@ from modlog._errors import (
 )
 from modlog._ground.account import AccountState, evolve
 from modlog._ground.events import Draft, RecordedEvent
-from modlog._ground.values import from_micros, to_micros
+from modlog._ground.values import from_micros, same_json, to_micros
 from modlog._storage.codec import EVENT_COLUMNS, event_row
 from modlog._storage.database import MAX_CLOCK_LAG, Head, Pool, Row, Session, elsewhere
 from modlog._storage.projection import profile_text, sanction_columns
@@ -215,6 +215,11 @@ class PostgresDatabase:
         session.run(f"DROP TABLE IF EXISTS pg_temp.{name}")
         columns = columns.replace(" text", f" {_TYPES['text']}")
         session.run(f"CREATE TEMP TABLE {name} ({columns}, PRIMARY KEY ({key}))")
+
+    def steer(self, session: Session) -> None:
+        # Statistics may be missing or old; a chunk is always few rows in a large log.
+        for way in ("hashjoin", "mergejoin", "seqscan"):
+            session.run(f"SET LOCAL enable_{way} = off")
 
     def analyze(self, session: Session, name: str) -> None:
         session.run(f"ANALYZE pg_temp.{name}")
@@ -560,7 +565,7 @@ def _account_arguments(before: AccountState, after: AccountState) -> tuple[Any, 
         int(after.created),
         int(after.erased),
         int(after.protected),
-        None if before.profile == after.profile else profile_text(after),
+        None if same_json(before.profile, after.profile) else profile_text(after),
         after.flags.get(version),
         [flag for flag in before.flags if flag not in after.flags] or None,
         kind,

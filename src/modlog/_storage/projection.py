@@ -9,7 +9,7 @@ import orjson
 from attrs import define, field
 
 from modlog._ground.account import AccountState, StandingSanction
-from modlog._ground.values import from_micros, to_micros
+from modlog._ground.values import from_micros, same_json, to_micros
 from modlog._storage.codec import canonical
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.schema import ACCOUNTS, FLAGS, SANCTIONS
@@ -103,7 +103,7 @@ class Changes:
         )
         if before.version == 0:
             self.new_accounts.append((account_id, *plain, profile_text(after)))
-        elif before.profile == after.profile:
+        elif same_json(before.profile, after.profile):
             self.moved_accounts.append((*plain, account_id))
         else:
             self.changed_accounts.append((*plain, profile_text(after), account_id))

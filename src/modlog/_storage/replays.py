@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from modlog._errors import CorruptEventError
-from modlog._ground.account import AccountState, replay
+from modlog._ground.account import AccountState, Happened, replay
 from modlog._ground.events import Entry, EventsReverted, RecordedEvent
 from modlog._ground.values import from_micros
 from modlog._storage.codec import EVENT_COLUMNS, event_from, recorded_event
@@ -18,6 +18,8 @@ from modlog._storage.schema import PROJECTION
 from modlog._storage.selecting import EVERY_EVENT, Condition
 
 _PAGE: Final = 5_000
+# Events of one account that are kept in case of a revert; a longer history is read again.
+_KEPT: Final = 1_000
 _FOLD_COLUMNS: Final = "account_id, version, occurred_at, type, schema, data"
 
 _WHOLE_COLUMNS: Final = f"account_id, version, {', '.join(EVENT_COLUMNS)}"
@@ -93,7 +95,8 @@ def replays(
 ) -> States:
     """The state that each account's events lead to, in the order of ids.
 
-    Events are folded as they come; only an account with reverts is read again, as a whole.
+    Events are folded as they come, so that no history is too long; one with reverts, which
+    only a look at the whole can tell, is folded again.
 
     Args:
         condition: only events for which it holds.
@@ -107,6 +110,7 @@ def replays(
     rows = entries(database, session, condition, columns)
     for account_id, events in groupby(rows, itemgetter(0)):
         state, reverts, damaged = AccountState(), False, False
+        seen: list[Happened] = []
         for row in events:
             try:
                 entry = decode(row)
@@ -118,8 +122,12 @@ def replays(
                 continue
             reverts = reverts or isinstance(entry.event, EventsReverted)
             state.apply(entry)
+            if len(seen) < _KEPT:
+                seen.append(entry)
         if reverts and not damaged:
-            state = replay(histories(database, session, [account_id], condition)[account_id])
+            if len(seen) == _KEPT:
+                seen[:] = histories(database, session, [account_id], condition)[account_id]
+            state = replay(seen)
         yield account_id, state
 
 

@@ -176,12 +176,14 @@ class _Parser:
             occurred_at=at,
         )
         key = _optional(checked_text, record, "key")
+        if key == "":
+            raise InvalidInputError("key must not be empty: leave it out if there is none")
         return _Parsed(
             line,
             record,
             account_id,
             command,
-            asked if reason else replaced(asked, reason=self._filled),
+            asked if reason and reason.strip() else replaced(asked, reason=self._filled),
             at,
             request_key(key, name, account_id, command, asked) if key else None,
         )

@@ -160,7 +160,7 @@ class PostgresDatabase:
 
     @contextmanager
     def beginning(self, session: Session) -> Iterator[Session]:
-        begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+        begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
         with _translated(), _transaction(session, begin):
             yield session
 

@@ -9,14 +9,15 @@ to do, for a whole chunk of accounts in a few statements. Every other account is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from itertools import count
+from typing import Final
 
-from attrs import define
+from attrs import define, field
 
 from modlog._ground.account import Status
 from modlog._ground.events import Draft, Envelope, EventsReverted
 from modlog._ground.reversal import IRREVERSIBLE_TYPES
-from modlog._storage.codec import EVENT_COLUMNS, event_row
+from modlog._storage.chunks import write_chunk
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.schema import ACCOUNTS
 from modlog._storage.selecting import Condition
@@ -26,8 +27,8 @@ from modlog._storage.store import Writer
 _ADDITIVE: Final = ("account.flagged", "account.suspended", "account.deleted")
 _REMOVE, _REPLAY, _NOTHING = 0, 1, 2
 
-_TARGETS: Final = "modlog_targets"
-_CHUNK: Final = "modlog_chunk"
+# A session may hold several of them, where one plan is looked at while another is shown.
+_numbers: Final = count(1)
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -45,40 +46,49 @@ class Targets:
     database: Database
     session: Session
     head: int
+    _number: int = field(factory=_numbers.__next__, init=False)
+
+    @property
+    def _targets(self) -> str:
+        return f"modlog_targets_{self._number}"
+
+    @property
+    def _chunk(self) -> str:
+        return f"modlog_chunk_{self._number}"
 
     def gather(self, condition: Condition) -> None:
         """Fill the table with the events for which a condition holds."""
         self.database.temporary(
             self.session,
-            _TARGETS,
+            self._targets,
             "account_id text, version bigint, class smallint",
             "account_id, version",
         )
         self.database.temporary(
             self.session,
-            _CHUNK,
+            self._chunk,
             "account_id text, version bigint, data text",
             "account_id",
         )
         self.session.run(
-            f"INSERT INTO {_TARGETS} SELECT account_id, version, CASE"
+            f"INSERT INTO {self._targets} SELECT account_id, version, CASE"
             f" WHEN type IN ({_listed(_ADDITIVE)}) THEN {_REMOVE}"
             f" WHEN type IN ({_listed(IRREVERSIBLE_TYPES)}) THEN {_NOTHING} ELSE {_REPLAY} END"
             f" FROM {self._events} WHERE account_id IS NOT NULL AND position <= ?"
             f" AND {condition.sql} ORDER BY account_id, version",
             (self.head, *condition.params),
         )
-        self.database.analyze(self.session, _TARGETS)
+        self.database.analyze(self.session, self._targets)
 
     def drop(self) -> None:
         """Give the room back."""
-        for name in (_TARGETS, _CHUNK):
+        for name in (self._targets, self._chunk):
             self.session.run(f"DROP TABLE {name}")
 
     def named_by_chunk(self) -> int:
         """How many targets the accounts in the chunk have."""
         row = self.session.row(
-            f"SELECT count(*) FROM {_CHUNK} AS c CROSS JOIN {_TARGETS} AS t"
+            f"SELECT count(*) FROM {self._chunk} AS c CROSS JOIN {self._targets} AS t"
             f" WHERE t.account_id = c.account_id AND t.class = {_REMOVE}"
         )
         assert row is not None
@@ -88,16 +98,24 @@ class Targets:
     def _events(self) -> str:
         return self.database.table("events")
 
-    def leave_out_batch(self, batch_id: str) -> int:
-        """Forget accounts that a batch has reverted events of already; how many they are."""
+    def leave_out_batch(self, batch_id: str, after_position: int = 0) -> int:
+        """Forget accounts that a batch has reverted events of already; how many they are.
+
+        Args:
+            batch_id: the batch.
+            after_position: look only at what it did after this position.
+        """
         done = (
-            f"SELECT account_id FROM {self._events} WHERE batch_id = ? AND type = 'events.reverted'"
+            f"SELECT account_id FROM {self._events} WHERE batch_id = ? AND position > ?"
+            " AND type = 'events.reverted'"
         )
         row = self.session.row(
-            f"SELECT count(DISTINCT account_id) FROM {_TARGETS} WHERE account_id IN ({done})",
-            (batch_id,),
+            f"SELECT count(DISTINCT account_id) FROM {self._targets} WHERE account_id IN ({done})",
+            (batch_id, after_position),
         )
-        self.session.run(f"DELETE FROM {_TARGETS} WHERE account_id IN ({done})", (batch_id,))
+        self.session.run(
+            f"DELETE FROM {self._targets} WHERE account_id IN ({done})", (batch_id, after_position)
+        )
         assert row is not None
         return int(row[0])
 
@@ -106,7 +124,7 @@ class Targets:
         row = self.session.row(
             f"SELECT count(DISTINCT CASE WHEN class < {_NOTHING} THEN account_id END),"
             f" count(CASE WHEN class < {_NOTHING} THEN 1 END),"
-            f" count(CASE WHEN class = {_NOTHING} THEN 1 END) FROM {_TARGETS}"
+            f" count(CASE WHEN class = {_NOTHING} THEN 1 END) FROM {self._targets}"
         )
         assert row is not None
         return int(row[0]), int(row[1]), int(row[2])
@@ -114,7 +132,7 @@ class Targets:
     def irreversible(self) -> dict[str, int]:
         """The selected events that no revert can name: how many of each type."""
         rows = self.session.rows(
-            f"SELECT e.type, count(*) FROM {_TARGETS} AS t CROSS JOIN {self._events} AS e"
+            f"SELECT e.type, count(*) FROM {self._targets} AS t CROSS JOIN {self._events} AS e"
             " WHERE e.account_id = t.account_id AND e.version = t.version"
             f" AND t.class = {_NOTHING} GROUP BY e.type ORDER BY e.type"
         )
@@ -125,7 +143,7 @@ class Targets:
         after = ""
         while True:
             rows = self.session.rows(
-                f"SELECT max(account_id) FROM (SELECT DISTINCT account_id FROM {_TARGETS}"
+                f"SELECT max(account_id) FROM (SELECT DISTINCT account_id FROM {self._targets}"
                 f" WHERE account_id > ? ORDER BY account_id LIMIT {size}) AS page",
                 (after,),
             )
@@ -138,18 +156,19 @@ class Targets:
     def choose_regular(self, after: str, last: str) -> int:
         """Put the regular accounts of a range into the chunk; how many they are."""
         self.database.steer(self.session)
-        self.session.run(f"DELETE FROM {_CHUNK}")
+        self.session.run(f"DELETE FROM {self._chunk}")
         several = (
-            f"(SELECT {self.database.joined('version')} FROM (SELECT version FROM {_TARGETS} AS x"
+            f"(SELECT {self.database.joined('version')} FROM"
+            f" (SELECT version FROM {self._targets} AS x"
             f" WHERE x.account_id = t.account_id AND x.class < {_NOTHING}"
             " ORDER BY version) AS sorted)"
         )
         self.session.run(
-            f"INSERT INTO {_CHUNK} SELECT t.account_id, a.version, '{{\"targets\":[' ||"
+            f"INSERT INTO {self._chunk} SELECT t.account_id, a.version, '{{\"targets\":[' ||"
             f" CASE WHEN t.number = 1 THEN CAST(t.first AS text) ELSE {several} END || ']}}'"
             f" FROM (SELECT account_id, count(*) AS number, min(version) AS first"
-            f" FROM {_TARGETS} WHERE account_id > ? AND account_id <= ? AND class < {_NOTHING}"
-            f" GROUP BY account_id HAVING max(class) = {_REMOVE}) AS t"
+            f" FROM {self._targets} WHERE account_id > ? AND account_id <= ?"
+            f" AND class < {_NOTHING} GROUP BY account_id HAVING max(class) = {_REMOVE}) AS t"
             f" CROSS JOIN {self.database.table(ACCOUNTS.name)} AS a"
             f" WHERE a.account_id = t.account_id"
             f" AND NOT EXISTS (SELECT 1 FROM {self._events} AS r"
@@ -160,17 +179,17 @@ class Targets:
             " WHERE l.account_id = t.account_id AND l.version = a.version) <= ?",
             (after, last, self.head),
         )
-        self.database.analyze(self.session, _CHUNK)
-        row = self.session.row(f"SELECT count(*) FROM {_CHUNK}")
+        self.database.analyze(self.session, self._chunk)
+        row = self.session.row(f"SELECT count(*) FROM {self._chunk}")
         assert row is not None
         return int(row[0])
 
     def irregular(self, after: str, last: str) -> list[str]:
         """The accounts of a range that have targets and are not in the chunk."""
         rows = self.session.rows(
-            f"SELECT DISTINCT account_id FROM {_TARGETS} WHERE account_id > ?"
+            f"SELECT DISTINCT account_id FROM {self._targets} WHERE account_id > ?"
             f" AND account_id <= ? AND class < {_NOTHING}"
-            f" AND account_id NOT IN (SELECT account_id FROM {_CHUNK}) ORDER BY account_id",
+            f" AND account_id NOT IN (SELECT account_id FROM {self._chunk}) ORDER BY account_id",
             (after, last),
         )
         return [account_id for (account_id,) in rows]
@@ -179,8 +198,8 @@ class Targets:
         """The selected versions of each account of a range, revertible or not."""
         found: dict[str, list[int]] = {}
         for account_id, version in self.session.rows(
-            f"SELECT account_id, version FROM {_TARGETS} WHERE account_id > ? AND account_id <= ?"
-            " ORDER BY account_id, version",
+            f"SELECT account_id, version FROM {self._targets}"
+            " WHERE account_id > ? AND account_id <= ? ORDER BY account_id, version",
             (after, last),
         ):
             found.setdefault(account_id, []).append(version)
@@ -189,8 +208,9 @@ class Targets:
     def first_newer(self, after: str, last: str) -> dict[str, int]:
         """For accounts of a range with events after the head, the first version of those."""
         rows = self.session.rows(
-            f"SELECT t.account_id, min(e.version) FROM (SELECT DISTINCT account_id FROM {_TARGETS}"
-            f" WHERE account_id > ? AND account_id <= ?) AS t CROSS JOIN {self._events} AS e"
+            f"SELECT t.account_id, min(e.version) FROM (SELECT DISTINCT account_id"
+            f" FROM {self._targets} WHERE account_id > ? AND account_id <= ?) AS t"
+            f" CROSS JOIN {self._events} AS e"
             " WHERE e.account_id = t.account_id AND e.position > ? GROUP BY t.account_id",
             (after, last, self.head),
         )
@@ -210,11 +230,11 @@ class Targets:
             )
 
         untargeted = (
-            f" AND NOT EXISTS (SELECT 1 FROM {_TARGETS} AS t"
+            f" AND NOT EXISTS (SELECT 1 FROM {self._targets} AS t"
             " WHERE t.account_id = s.account_id AND t.version = s.version)"
         )
         return self.session.rows(
-            f"SELECT {status('')}, {status(untargeted)}, count(*) FROM {_CHUNK} AS c"
+            f"SELECT {status('')}, {status(untargeted)}, count(*) FROM {self._chunk} AS c"
             f" CROSS JOIN {self.database.table('accounts')} AS a"
             " WHERE a.account_id = c.account_id GROUP BY 1, 2",
             (at, at),
@@ -222,54 +242,15 @@ class Targets:
 
     def write_regular(self, writer: Writer, envelope: Envelope, number: int) -> None:
         """Write one revert for each account in the chunk, and what it changes."""
-        sample = Draft("", 1, EventsReverted((1,)), envelope)
-        values: dict[str, Any] = dict(
-            zip(EVENT_COLUMNS, event_row(0, writer.at, sample), strict=True)
-        )
-        own = {
-            "position": "CAST(? AS bigint) + row_number() OVER (ORDER BY account_id)",
-            "version": "version + 1",
-            "account_id": "account_id",
-            "data": "data",
-        }
-        values["position"] = writer.head.position
-        columns = ", ".join(own.get(name) or _typed(name) for name in EVENT_COLUMNS)
-        params = [values[name] for name in EVENT_COLUMNS if name == "position" or name not in own]
-        session, table = self.session, self.database.table
-        session.run(
-            f"INSERT INTO {self._events} ({', '.join(EVENT_COLUMNS)})"
-            f" SELECT {columns} FROM {_CHUNK} ORDER BY account_id",
-            params,
-        )
+        table = self.database.table
         for name in ("sanctions", "flags"):
-            session.run(
+            self.session.run(
                 f"DELETE FROM {table(name)} WHERE (account_id, version) IN"
-                f" (SELECT t.account_id, t.version FROM {_CHUNK} AS c CROSS JOIN {_TARGETS} AS t"
+                f" (SELECT t.account_id, t.version FROM {self._chunk} AS c"
+                f" CROSS JOIN {self._targets} AS t"
                 f" WHERE t.account_id = c.account_id AND t.class = {_REMOVE})"
             )
-        occurred_at = values["occurred_at"]
-        session.run(
-            f"UPDATE {table('accounts')} SET version = version + 1,"
-            " latest = CASE WHEN latest < ? THEN ? ELSE latest END"
-            f" WHERE account_id IN (SELECT account_id FROM {_CHUNK})",
-            (occurred_at, occurred_at),
-        )
-        writer.moved(number)
-
-
-def _typed(name: str) -> str:
-    from modlog._storage.schema import EVENTS
-
-    return f"CAST(? AS {_CASTS[EVENTS.type_of(name)]})"
-
-
-_CASTS: Final = {
-    "integer": "bigint",
-    "small": "bigint",
-    "real": "double precision",
-    "text": "text",
-    "bytes": "bytea",
-}
+        write_chunk(writer, self._chunk, Draft("", 1, EventsReverted((1,)), envelope), number)
 
 
 def status_moves(rows: list[Row]) -> Iterator[tuple[Status, Status, int]]:

@@ -8,7 +8,7 @@ Names and times are made up; the ledger is a real one, in a temporary file.
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -64,7 +64,7 @@ def tell_the_story(log: modlog.ModLog, clock: StoryClock) -> None:
             log.create(account_id, profile=profile)
     before = log.account(FOUNDER)
     say(f"{log.count()[Status.ACTIVE]} accounts are active.")
-    say(f"The founder is one of them: account {FOUNDER}, {before.profile}.")
+    say(f"One of them, {FOUNDER}, is the founder's: {told(before.profile)}.")
 
     clock.set(8, 16, 20)
     chapter("A model flags suspicious accounts, a colleague deletes one for fraud")
@@ -92,7 +92,7 @@ def tell_the_story(log: modlog.ModLog, clock: StoryClock) -> None:
         reason="flagged by mistake: the account is the founder's own",
     )
     account = log.account(FOUNDER)
-    say(f"{FOUNDER} is {account.status}: {account.profile}.")
+    say(f"{FOUNDER} is {account.status}: {told(account.profile)}.")
     assert account.profile == before.profile
     still = [id_ for id_ in others if log.account(id_).status is Status.DELETED]
     say(f"Of the {len(others)} other accounts, {len(still)} are still deleted.")
@@ -118,7 +118,7 @@ def sign_ups() -> Iterator[tuple[str, dict[str, str]]]:
             str(number),
             {"nickname": f"{name}{random.randrange(1000)}", "avatar": f"{number}.png"}
             if str(number) != FOUNDER
-            else {"nickname": "Lei Jun", "avatar": "founder.png", "title": "founder"},
+            else {"nickname": "Lei Jun", "avatar": "founder.png"},
         )
 
 
@@ -180,6 +180,10 @@ def show_history(events: Sequence[RecordedEvent]) -> None:
             event.reason or event.policy,
         )
     console.print(table)
+
+
+def told(profile: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in profile.items())
 
 
 def chapter(title: str) -> None:

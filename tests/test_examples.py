@@ -1,0 +1,88 @@
+"""The examples run as the scripts that they are, and say what the documentation promises."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import modlog
+from modlog import Status
+
+ROOT = Path(__file__).parents[1]
+
+
+def script(name, *arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "80"},
+    )
+
+
+def test_the_incident_is_told_to_its_good_end():
+    result = script("incident.py")
+    assert (result.returncode, result.stderr) == (0, "")
+    told = " ".join(result.stdout.split())
+    events = [
+        "300 accounts are active",
+        "40 accounts are flagged; 110042 is deleted by qiu, for fraud",
+        "40 accounts are deleted",
+        "110018 is deleted, by version 3 of its history",
+        "who wan",
+        "why clean-up of illegal accounts (policy illegal-content)",
+        "batch clean-up-0309",
+        "110018 is active: avatar founder.png, nickname Lei Jun.",
+        "Of the 39 other accounts, 39 are still deleted",
+        "it is still deleted: qiu's stands",
+        "account.restored mei",
+        "0 findings",
+    ]
+    places = [told.find(event) for event in events]
+    assert -1 not in places, events[places.index(-1)]
+    assert places == sorted(places)
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "\x1b" not in result.stdout
+
+
+def test_the_incident_is_the_same_every_time():
+    assert script("incident.py").stdout == script("incident.py").stdout
+
+
+BLOCK = {
+    "id": "1",
+    "at": "2007-04-19T10:11:25Z",
+    "action": "block",
+    "account": "u1",
+    "actor": "a1",
+    "actor_kind": "human",
+    "expiry": None,
+    "policy": "3rr",
+    "admits_mistake": False,
+}
+UNBLOCK = BLOCK | {"id": "2", "at": "2007-04-19T10:17:48Z", "action": "unblock"}
+
+
+def test_the_block_log_is_loaded_once_however_often(tmp_path):
+    url = f"sqlite:///{tmp_path / 'blocks.db'}"
+    one, other = tmp_path / "one.jsonl", tmp_path / "other.jsonl"
+    one.write_text(json.dumps(BLOCK) + "\n")
+    other.write_text(json.dumps(UNBLOCK) + "\n" + json.dumps(UNBLOCK | {"id": "3"}) + "\n")
+
+    result = script("wikipedia_block_log.py", one, other, "--db", url)
+    assert result.returncode == 0
+    assert "one.jsonl: recorded 1 (0 late), skipped 0, rejected 0" in result.stdout
+    assert "other.jsonl: recorded 1 (0 late), skipped 0, rejected 1" in result.stdout
+    assert "record 2: account 'u1' has no sanction in force" in result.stdout
+
+    again = script("wikipedia_block_log.py", one, other, "--db", url)
+    assert "one.jsonl: recorded 0 (0 late), skipped 1, rejected 0" in again.stdout
+    with modlog.open(url) as log:
+        assert log.account("u1").status is Status.ACTIVE
+        assert [event.batch_id for event in log.history("u1")] == [
+            "enwiki/one.jsonl",
+            "enwiki/one.jsonl",
+            "enwiki/other.jsonl",
+        ]

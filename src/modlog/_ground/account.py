@@ -7,12 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
-from attrs import define, field, frozen
+from attrs import cmp_using, define, field, frozen
 from attrs import evolve as replaced
 
 from modlog._ground import events
 from modlog._ground.events import Event
-from modlog._ground.values import EPOCH
+from modlog._ground.values import EPOCH, same_json
 
 
 class Status(StrEnum):
@@ -40,6 +40,8 @@ class Happened(Protocol):
 
 
 _H = TypeVar("_H", bound=Happened)
+# Python takes 1, 1.0 and True for equal; a platform that reads its profiles back does not.
+_AS_JSON: Final[Any] = cmp_using(eq=same_json)
 
 
 @frozen
@@ -80,7 +82,7 @@ class AccountState:
     created: bool = False
     erased: bool = False
     protected: bool = False
-    profile: dict[str, Any] = field(factory=dict)
+    profile: dict[str, Any] = field(factory=dict, eq=_AS_JSON)
     flags: dict[int, str] = field(factory=dict)
     sanctions: dict[int, StandingSanction] = field(factory=dict)
 
@@ -269,7 +271,7 @@ class Account:
     id: str
     version: int
     status: Status
-    profile: Mapping[str, Any]
+    profile: Mapping[str, Any] = field(eq=_AS_JSON)
     flags: Mapping[int, str]
     sanctions: Mapping[int, Sanction]
     protected: bool

@@ -16,7 +16,7 @@ from modlog._ground.events import (
     Entry,
     EventsReverted,
 )
-from modlog._ground.values import EPOCH, shown
+from modlog._ground.values import EPOCH, same_json, shown
 
 # An erasure cannot be undone; notes and refusals change nothing that could be.
 IRREVERSIBLE: Final = (AccountErased, AccountNoted, ActionRefused)
@@ -82,7 +82,7 @@ def remarks(before: Account, after: Account) -> tuple[Remark, ...]:
         "account-ceases": before.status is not Status.ABSENT
         and after.status is Status.ABSENT
         and "its creation is taken back: it ceases to exist",
-        "profile-changes": before.profile != after.profile
+        "profile-changes": not same_json(before.profile, after.profile)
         and f"write back to the platform's own tables: {_differing(before, after)}",
         "messages-were-sent": before.sanctions.keys() - after.sanctions.keys()
         and "whoever was told of the sanction has to be told that it is taken back",
@@ -95,7 +95,11 @@ def remarks(before: Account, after: Account) -> tuple[Remark, ...]:
 def _differing(before: Account, after: Account) -> str:
     keys = {**before.profile, **after.profile}
     return ", ".join(
-        sorted(shown(key) for key in keys if before.profile.get(key) != after.profile.get(key))
+        sorted(
+            shown(key)
+            for key in keys
+            if not same_json(before.profile.get(key), after.profile.get(key))
+        )
     )
 
 

@@ -156,6 +156,19 @@ def _checked_integer(value: int, what: str) -> int:
     return value
 
 
+def same_json(one: Any, other: Any) -> bool:
+    """Equal as JSON tells values apart: 1, 1.0 and true are three, and 0.0 is not -0.0."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, dict):
+        return all(same_json(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return all(map(same_json, one, other))
+    return not isinstance(one, float) or repr(one) == repr(other)
+
+
 def checked_mapping(value: object, what: str) -> dict[str, Any]:
     """A mapping from text to JSON values, copied."""
     if not isinstance(value, Mapping):

@@ -339,7 +339,8 @@ class Model:
         if self.answered(key, do, account_id, arguments, envelope) is not None:
             outcome["skipped"] += 1
             return
-        envelope["reason"] = envelope["reason"] or Naming(batch_id)
+        if not (envelope["reason"] or "").strip():
+            envelope["reason"] = Naming(batch_id)
         history = self.history(account_id)
         opens = not history and do != "create"
         opened = [{"type": "account.created", "version": 1, "data": {"profile": {}}}]

@@ -8,9 +8,13 @@ from modlog._ground.account import replay
 from modlog._ground.events import Draft, Envelope
 
 
-def record(log, history):
-    """Write one account's history; events with the same `recorded_at` are one transaction."""
-    for recorded_at, group in groupby(history, key=lambda event: event.recorded_at):
+def record(log, history, after=0):
+    """Write one account's history; events with the same `recorded_at` are one transaction.
+
+    Versions up to `after` are there already.
+    """
+    new = history[after:]
+    for recorded_at, group in groupby(new, key=lambda event: event.recorded_at):
         events = list(group)
         before = replay(history[: events[0].version - 1])
         after = replay(history[: events[-1].version])

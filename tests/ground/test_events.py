@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 
 from modlog import InvalidInputError, UnknownArgumentError
+from modlog._ground.decisions import ARGUMENTS, COMMANDS
 from modlog._ground.events import EVENT_CLASSES, data_of, event_of
-from modlog.testing import event, events
+from modlog.testing import commands, event, events, profiles
 from tests.laws import PURE
 from tests.likeness import assert_same
 
@@ -27,27 +28,32 @@ TYPES = {
     "account.erased": set(),
     "account.noted": {"text"},
     "action.refused": {"action", "rule"},
-    "sweep.planned": {"action", "digest", "size", "arguments", "guardrails"},
-    "sweep.approved": {"digest"},
-    "sweep.rejected": {"digest"},
-    "sweep.progressed": {"through", "outcomes"},
-    "sweep.completed": {"outcomes"},
 }
+SWEEPS = ("planned", "approved", "rejected", "progressed", "completed")
 
 
 def test_there_are_these_types_with_these_fields():
     found = {name: set(cls.__annotations__) - {"TYPE"} for name, cls in EVENT_CLASSES.items()}
-    assert found == TYPES
+    sweeps = {f"sweep.{name}" for name in SWEEPS}
+    assert found.keys() == TYPES.keys() | sweeps
+    assert {name: found[name] for name in TYPES} == TYPES
 
 
 @PURE
 @given(events())
 def test_every_event_survives_its_way_through_json(event):
     data = data_of(event)
-    assert data.keys() == TYPES[event.TYPE]
     read = event_of(event.TYPE, json.loads(json.dumps(data)))
     assert read == event
     assert_same(data_of(read), data)
+
+
+@PURE
+@given(profiles(), commands())
+def test_what_the_strategies_draw_is_what_events_take(profile, command):
+    assert_same(data_of(event("account.created", profile=profile)), {"profile": profile})
+    arguments = {name: command[name] for name in ARGUMENTS[command["do"]]}
+    assert isinstance(COMMANDS[command["do"]](**arguments), COMMANDS[command["do"]])
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def test_every_event_survives_its_way_through_json(event):
         ("action.refused", {"action": "", "rule": "protected"}),
         ("sweep.planned", {"action": "delete", "digest": "d", "size": -1}),
         ("sweep.planned", {"action": "delete", "digest": "d", "size": 2**53}),
-        ("sweep.progressed", {"through": True}),
+        ("sweep.completed", {"outcomes": None}),
         ("account.vanished", {}),
     ],
 )

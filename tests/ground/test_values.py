@@ -1,5 +1,6 @@
 """Bad input meets a clear error, good input comes out as it is stored."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -145,6 +146,16 @@ def test_json_values_are_copied_and_tuples_become_lists():
     found = values.checked_json({"a": (inner, 2)}, "a profile")
     inner.append(3)
     assert found == {"a": [[1], 2]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, True), (0, False), (1, 1.0), (0.0, -0.0), ([0], [False]), ({"a": [1]}, {"a": [1.0]})],
+)
+def test_values_that_are_equal_in_python_alone_are_not_the_same(one, other):
+    assert one == other
+    assert not values.same_json(one, other)
+    assert values.same_json(one, json.loads(json.dumps(one)))
 
 
 @pytest.mark.parametrize("value", [None, [], "text", [("a", 1)], {1: 2}])

@@ -9,9 +9,10 @@ A ledger in memory, with a clock that stands still until the test moves it::
         clock.move(timedelta(days=2))
         assert log.account("110018").status == Status.ACTIVE
 
-Strategies draw what a ledger may meet: ids, profiles, actors, instants, events, commands, and
-whole histories of an account, hostile text and numbers at their bounds among them. `given`
-tells what a command leads to on a certain past, without any ledger.
+Strategies draw what a ledger may meet, hostile text and numbers at their bounds among it:
+`account_ids`, `profiles`, `actors`, `instants`, `events`, `recorded_events`, `commands`, which
+`perform` carries out, and whole `histories` of an account. `given` starts from a `Past`, made of
+`event`, and tells the `Decision` that a command leads to, without any ledger.
 """
 
 from modlog.testing._ledger import MovableClock, ledger, perform

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import Any, Final
 
+import attrs
 from hypothesis import strategies as st
 
 from modlog._ground import events as e
 from modlog._ground.account import AccountState, replay
+from modlog._ground.decisions import ARGUMENTS
 from modlog._ground.events import Event, RecordedEvent
 from modlog._ground.values import (
     ACTOR_KINDS,
@@ -70,7 +72,7 @@ _values = st.one_of(
         _scalars | st.none(),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
         max_leaves=5,
-    ),
+    ).filter(lambda value: value is not None),
 )
 _keys = st.sampled_from(("nickname", "avatar", "bio", "_type_", "")) | _texts
 _profiles = st.dictionaries(_keys, _values, max_size=4)
@@ -115,27 +117,34 @@ def instants() -> st.SearchStrategy[datetime]:
     return _instants
 
 
-_EVENTS: Final[Mapping[type[Event], st.SearchStrategy[Event]]] = {
-    e.AccountCreated: st.builds(e.AccountCreated, _profiles),
-    e.ProfileChanged: st.builds(e.ProfileChanged, _changes),
-    e.AccountFlagged: st.builds(e.AccountFlagged, _codes, st.none() | _probabilities),
-    e.FlagsCleared: st.builds(e.FlagsCleared, _versions),
-    e.AccountSuspended: st.builds(e.AccountSuspended, st.none() | _instants),
-    e.AccountDeleted: st.builds(e.AccountDeleted),
-    e.AccountRestored: st.builds(e.AccountRestored, _versions),
-    e.AccountProtected: st.builds(e.AccountProtected),
-    e.AccountUnprotected: st.builds(e.AccountUnprotected),
-    e.EventsReverted: st.builds(e.EventsReverted, _versions),
-    e.AccountErased: st.builds(e.AccountErased),
-    e.AccountNoted: st.builds(e.AccountNoted, _reasons),
-    e.ActionRefused: st.builds(e.ActionRefused, _codes, _codes),
-    e.SweepPlanned: st.builds(e.SweepPlanned, _codes, _codes, _numbers, _records, _records),
-    e.SweepApproved: st.builds(e.SweepApproved, _codes),
-    e.SweepRejected: st.builds(e.SweepRejected, _codes),
-    e.SweepProgressed: st.builds(e.SweepProgressed, _numbers, _records),
-    e.SweepCompleted: st.builds(e.SweepCompleted, _records),
+# A field means the same in whichever event or command it stands.
+_FIELDS: Final[Mapping[str, st.SearchStrategy[Any]]] = {
+    "profile": _profiles,
+    "changes": _changes,
+    "label": _codes,
+    "score": st.none() | _probabilities,
+    "flags": _versions,
+    "until": st.none() | _instants,
+    "lifts": _versions,
+    "targets": _versions,
+    "text": _reasons,
+    "action": _codes,
+    "rule": _codes,
+    "digest": _codes,
+    "size": _numbers,
+    "arguments": _records,
+    "guardrails": _records,
+    "needs_approval": st.booleans(),
+    "through": _numbers,
+    "last": _codes,
+    "outcomes": _records,
 }
-_any_event = st.one_of(*_EVENTS.values())
+_any_event: st.SearchStrategy[Event] = st.one_of(
+    *(
+        st.builds(cls, **{name: _FIELDS[name] for name in attrs.fields_dict(cls)})
+        for cls in e.EVENT_CLASSES.values()
+    )
+)
 
 
 def events() -> st.SearchStrategy[Event]:
@@ -143,17 +152,10 @@ def events() -> st.SearchStrategy[Event]:
     return _any_event
 
 
-_ARGUMENTS: Final[Mapping[str, Mapping[str, st.SearchStrategy[Any]]]] = {
-    "create": {"profile": _profiles},
-    "change_profile": {"changes": _changes},
-    "flag": {"label": _codes, "score": st.none() | _probabilities},
-    "clear_flags": {"flags": st.none() | _versions},
-    "suspend": {"until": st.none() | _instants},
-    "delete": {},
-    "restore": {"lifts": st.none() | _versions},
-    "protect": {},
-    "unprotect": {},
-    "note": {"text": _reasons},
+_OPTIONAL: Final = ("flags", "lifts")  # left open, they mean all that is in force
+_ARGUMENTS: Final = {
+    do: {name: _FIELDS[name] | st.none() if name in _OPTIONAL else _FIELDS[name] for name in names}
+    for do, names in ARGUMENTS.items()
 }
 
 
@@ -274,8 +276,8 @@ _envelopes: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         for batch_id in (None, "b1", "b2")
     ]
 )
-_light_keys = st.sampled_from(("nickname", "avatar", "bio"))
-_light_values = st.sampled_from((0, 1, True, 1.0, "Lei Jun", _HOSTILE[3], [None, {"a": -0.0}]))
+_light_keys = st.sampled_from(("nickname", "avatar"))
+_light_values = st.sampled_from((0, 1, False, True, 1.0, "Lei Jun", _HOSTILE[3], [None, -0.0]))
 _light_profiles = st.dictionaries(_light_keys, _light_values, max_size=2)
 _light_changes = st.dictionaries(_light_keys, _light_values | st.none(), min_size=1, max_size=2)
 _SIMPLE: Final[Mapping[str, st.SearchStrategy[Event]]] = {
@@ -300,7 +302,8 @@ def _kinds(
     elif not created:
         kinds += ["create"] * 3
     else:
-        kinds += ["change", "flag", "suspend", "delete", "protect"] * 2 + ["remark", *kinds]
+        kinds += ["change", "flag", "suspend", "delete", "protect"] * 2
+        kinds += ["change", "revert" if reverts else "change", "remark"]
         kinds += ["restore"] * 3 * sanctioned + ["clear"] * 2 * flagged + ["erase"] * erasures
     return st.sampled_from(kinds)
 

@@ -189,6 +189,8 @@ def import_(
         watch = _Watch(move, rejects)
         try:
             outcome = log.ingest_numbered(records(text), batch, chunk, watch, strict)
+        except ImportRejectedError:
+            raise  # tells it all
         except BaseException:
             watch.tell_how_far()
             raise

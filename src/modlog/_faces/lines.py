@@ -95,6 +95,8 @@ def record_in(line: bytes) -> object:
             return json.loads(line, object_pairs_hook=_without_repetition)
     except RecursionError:
         return _unreadable(line, "nested too deeply")
+    except orjson.JSONDecodeError as error:
+        return _unreadable(line, f"not JSON: {error.msg} at character {error.colno}")
     except ValueError as error:
         return _unreadable(line, f"not JSON: {error}")
     return value

@@ -101,7 +101,10 @@ def _until(until: datetime | None) -> str:
 def _why(event: RecordedEvent) -> list[Text]:
     lines = [_text(event.reason)] if event.reason else []
     named = (("policy", event.policy), ("batch", event.batch_id), ("for", event.correlation_id))
-    return lines + [_text(f"{name} {value}", "dim") for name, value in named if value]
+    told = event.reason or ""
+    return lines + [
+        _text(f"{name} {value}", "dim") for name, value in named if value and value not in told
+    ]
 
 
 def history(events: Sequence[RecordedEvent]) -> RenderableType:

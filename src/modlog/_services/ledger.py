@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from os import getpid
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, Unpack
 
-from attrs import define
+from attrs import define, field
 
 from modlog._errors import AccountNotFoundError, ConcurrencyError, InvalidInputError
 from modlog._ground.account import Account, AccountState, Status, account_at
@@ -46,6 +47,12 @@ class _Open:
 
     writer: Writer
     under_way: bool = True
+    process: int = field(factory=getpid)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it goes on, in this process: a forked child takes no part in it."""
+        return self.under_way and self.process == getpid()
 
 
 # For each ledger, the transaction of the current task or thread.
@@ -277,7 +284,7 @@ class ModLog:
     def _writer(self) -> Writer | None:
         # A task that was started in the block may outlive it, with a copy of the context.
         opened = _open.get().get(id(self))
-        return opened.writer if opened and opened.under_way else None
+        return opened.writer if opened and opened.is_ours else None
 
     @contextmanager
     def _reader(self) -> Iterator[Reader]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from attrs import frozen
@@ -185,6 +185,9 @@ class Pool(Generic[_C]):
     parent's alone: closing them would take the parent's locks and sockets away.
     """
 
+    # How long a fork waits for other threads to give their connections back, in seconds.
+    _PATIENCE: Final = 10.0
+
     def __init__(
         self,
         connect: Callable[[], _C],
@@ -202,7 +205,9 @@ class Pool(Generic[_C]):
 
     def _reset(self) -> None:
         self._idle: list[_C] = []
-        self._lock = threading.Lock()
+        self._in_use: list[int] = []  # the threads that have connections
+        self._forking = False
+        self._lock = threading.Condition()
         self._pid = os.getpid()
 
     @property
@@ -215,11 +220,41 @@ class Pool(Generic[_C]):
         if self._closed:
             raise StoreUnavailableError("this ledger is closed: open it again with modlog.open")
         self.notice_fork()
-        while (connection := self._idle_one()) is not None:
-            if self._is_alive(connection):
-                return connection
-            self._close(connection)
-        return self._connect()
+        with self._lock:
+            self._lock.wait_for(lambda: not self._forking)
+            self._in_use.append(threading.get_ident())
+        try:
+            while (connection := self._idle_one()) is not None:
+                if self._is_alive(connection):
+                    return connection
+                self._close(connection)
+            return self._connect()
+        except BaseException:
+            self._gave_back()
+            raise
+
+    def _gave_back(self) -> None:
+        with self._lock, suppress(ValueError):  # a connection may change its thread
+            self._in_use.remove(threading.get_ident())
+            self._lock.notify_all()
+
+    def before_fork(self) -> bool:
+        """Close what is idle, and let nobody take anything; whether nothing is in use either.
+
+        Waits for what other threads are at, but not for what the forking thread itself began.
+        """
+        me = threading.get_ident()
+        with self._lock:
+            self._forking = True
+            self._lock.wait_for(lambda: set(self._in_use) <= {me}, self._PATIENCE)
+        self.discard_idle()
+        return not self._in_use
+
+    def after_fork(self) -> None:
+        """Give out connections again, in the parent."""
+        with self._lock:
+            self._forking = False
+            self._lock.notify_all()
 
     def _idle_one(self) -> _C | None:
         with self._lock:
@@ -237,6 +272,7 @@ class Pool(Generic[_C]):
         """Return a connection; one that is broken, or one too many, is closed."""
         if self.notice_fork():
             return
+        self._gave_back()
         with self._lock:
             if usable and not self._closed and len(self._idle) < self._keep:
                 self._idle.append(connection)

@@ -6,8 +6,9 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -87,6 +88,9 @@ class SQLiteDatabase:
         self._home = self._pid = os.getpid()
         self._pool = Pool(self._connect, _close)
         self._finalizer = weakref.finalize(self, self._pool.close)
+        self._forked_within = False
+        _close_files_at_forks()
+        _databases.add(self)
 
     # Dialect
 
@@ -174,6 +178,11 @@ class SQLiteDatabase:
     def _session(self) -> Iterator[SQLiteSession]:
         with _translated():
             if self._memory is None:
+                if self._forked_within:
+                    raise StoreUnavailableError(
+                        "this process was forked from within a transaction on the ledger's file, "
+                        "and SQLite cannot tell whose locks are whose: fork outside of them"
+                    )
                 with self._pool.connection(_is_idle) as connection:
                     yield SQLiteSession(connection)
             else:
@@ -280,6 +289,15 @@ class SQLiteDatabase:
                 raise
             return connection
 
+    def _before_fork(self) -> None:
+        self._is_at_rest = self._pool.before_fork()
+
+    def _after_fork_in_parent(self) -> None:
+        self._pool.after_fork()
+
+    def _after_fork_in_child(self) -> None:
+        self._forked_within = not self._is_at_rest
+
     def close(self) -> None:
         self._finalizer()
         if self._memory is not None and self._home == os.getpid():
@@ -298,6 +316,29 @@ def _locked(connection: sqlite3.Connection) -> SQLiteSession:
             raise elsewhere() from None
         raise
     return session
+
+
+_databases: Final[weakref.WeakSet[SQLiteDatabase]] = weakref.WeakSet()
+
+
+@cache
+def _close_files_at_forks() -> None:
+    """Have no file open when this process is forked.
+
+    SQLite keeps account of its locks by process and file. A child that is born with open files
+    takes the locks of its parent for its own: it waits for ever on one that nobody will give
+    back, and writes where it holds none.
+    """
+    os.register_at_fork(
+        before=lambda: _tell_all(SQLiteDatabase._before_fork),
+        after_in_parent=lambda: _tell_all(SQLiteDatabase._after_fork_in_parent),
+        after_in_child=lambda: _tell_all(SQLiteDatabase._after_fork_in_child),
+    )
+
+
+def _tell_all(what: Callable[[SQLiteDatabase], None]) -> None:
+    for database in tuple(_databases):
+        what(database)
 
 
 def _close(connection: sqlite3.Connection) -> None:

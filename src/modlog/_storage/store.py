@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,8 +47,18 @@ class Signal:
     """Wakes those who wait for new events in this process."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        self._renew()
         self._count = 0
+
+    def _renew(self) -> None:
+        self._lock = threading.Condition()
+        self._pid = os.getpid()
+
+    @property
+    def _condition(self) -> threading.Condition:
+        if self._pid != os.getpid():
+            self._renew()  # a thread of the parent may have held it at the fork
+        return self._lock
 
     @property
     def count(self) -> int:

@@ -209,7 +209,8 @@ MAY_CHANGE = re.compile(
 # Where a name stands for the table: looked at one by one.
 LOOKED_AT = {
     "_storage/replays.py": {"{database.table(table.name)}"},  # each of PROJECTION
-    "_storage/reverting.py": {"{table(name)}", "{_TARGETS}", "{_CHUNK}"},  # temporary, or cache
+    "_storage/reverting.py": {"{table(name)}", "{self._targets}", "{self._chunk}"},
+    "_storage/sweeping.py": {"{_CHUNK}", "{flags}", "{sanctions}"},  # temporary, or cache
 }
 
 

@@ -13,6 +13,7 @@ from modlog._errors import (
     ConcurrencyError,
     ConflictError,
     CorruptEventError,
+    GuardrailError,
     IdempotencyConflictError,
     ImportRejectedError,
     InvalidInputError,
@@ -29,11 +30,13 @@ from modlog._errors import (
     StoreError,
     StoreFullError,
     StoreUnavailableError,
+    SweepStateError,
     UnknownArgumentError,
 )
 from modlog._ground.account import Account, Sanction, Status
 from modlog._ground.blame import Blame
 from modlog._ground.events import RecordedEvent
+from modlog._ground.guardrails import Guardrails
 from modlog._ground.reversal import Remark
 from modlog._ground.selection import Selection
 from modlog._ground.values import Actor
@@ -61,6 +64,8 @@ __all__ = [
     "ConflictError",
     "CorruptEventError",
     "Finding",
+    "GuardrailError",
+    "Guardrails",
     "IdempotencyConflictError",
     "ImportRejectedError",
     "IngestOutcome",
@@ -89,6 +94,7 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StoreUnavailableError",
+    "SweepStateError",
     "UnknownArgumentError",
     "VerificationReport",
     "View",

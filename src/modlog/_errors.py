@@ -10,6 +10,8 @@
     │   └── InvalidUrlError                     a database URL that cannot be read
     ├── AccountNotFoundError (LookupError)      no such account, here or in this view
     ├── IrreversibleError                       events that no revert can take back
+    ├── GuardrailError                          a guardrail stopped it; that is recorded
+    ├── SweepStateError                         the sweep is not where this can be done
     ├── RefusedError                            the account's state does not allow it
     │   ├── AccountExistsError                  created already
     │   ├── AccountErasedError                  erased for good
@@ -76,6 +78,22 @@ class AccountErasedError(RefusedError):
 
 class NothingInForceError(RefusedError):
     """There is no such sanction to lift, or no such flag to clear."""
+
+
+class GuardrailError(ModlogError):
+    """A guardrail stopped the action; the ledger records that as `action.refused`.
+
+    Attributes:
+        rule: the code of the rule.
+    """
+
+    def __init__(self, message: str, *, rule: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class SweepStateError(ModlogError):
+    """The sweep is not in a state in which this can be done: not approved, rejected, over."""
 
 
 class IrreversibleError(ModlogError):

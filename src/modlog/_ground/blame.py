@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from attrs import define, field, frozen
@@ -49,25 +49,18 @@ def blame(history: Sequence[RecordedEvent]) -> list[Blame]:
     for event in count:
         tracing.follow(event)
     reverts = _reverts(history, count)
-    existence = tracing.gone.get(("existence", None)) or next(
-        (
-            reverts[event.version]
-            for event in reversed(history)
-            if isinstance(event.event, events.AccountCreated) and event.version in reverts
-        ),
-        None,
-    )
+    end = _end(history, reverts, tracing)
     lines: dict[_Facet, Blame] = {}
     for event in history:
         for facet, value in _made(event):
-            maker, current = tracing.made.get(facet, (event, value))
-            gone_by = (
-                None
-                if facet in tracing.made
-                else tracing.gone.get(facet) or reverts.get(event.version) or existence
-            )
+            # What never took effect was reverted, or belongs to an account that was.
+            never = (event, value, reverts.get(event.version) or end)
+            made_by, current, gone_by = tracing.gone.get(facet, never)
+            if facet in tracing.made:
+                made_by, current = tracing.made[facet]
+                gone_by = None
             lines[facet] = Blame(
-                facet=facet[0], key=facet[1], value=current, made_by=maker, gone_by=gone_by
+                facet=facet[0], key=facet[1], value=current, made_by=made_by, gone_by=gone_by
             )
     return sorted(lines.values(), key=lambda line: _ORDER.index(line.facet))
 
@@ -80,7 +73,7 @@ class _Tracing:
     """A fold that remembers which event made each facet, and which took it away."""
 
     made: dict[_Facet, tuple[RecordedEvent, Any]] = field(factory=dict)
-    gone: dict[_Facet, RecordedEvent] = field(factory=dict)
+    gone: dict[_Facet, tuple[RecordedEvent, Any, RecordedEvent]] = field(factory=dict)
 
     def follow(self, event: RecordedEvent) -> None:
         erased = isinstance(event.event, events.AccountErased)
@@ -88,8 +81,8 @@ class _Tracing:
         if not exists and not erased and not isinstance(event.event, events.AccountCreated):
             return
         for facet in self._taken(event):
-            if self.made.pop(facet, None) or erased:
-                self.gone[facet] = event
+            if facet in self.made:
+                self.gone[facet] = (*self.made.pop(facet), event)
         for facet, value in _made(event):
             self.made[facet] = (event, value)
             self.gone.pop(facet, None)
@@ -131,6 +124,18 @@ def _made(recorded: RecordedEvent) -> Iterator[tuple[_Facet, Any]]:
             yield ("sanction", recorded.version), "deletion"
         case events.AccountProtected():
             yield ("protection", None), None
+
+
+def _end(
+    history: Sequence[RecordedEvent], reverts: Mapping[int, RecordedEvent], tracing: _Tracing
+) -> RecordedEvent | None:
+    """The event that made the account, or an earlier life of it, cease to exist."""
+    if ended := tracing.gone.get(("existence", None)):
+        return ended[2]
+    creations = [event for event in history if isinstance(event.event, events.AccountCreated)]
+    return next(
+        (reverts[event.version] for event in reversed(creations) if event.version in reverts), None
+    )
 
 
 def _reverts(

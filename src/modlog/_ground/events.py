@@ -74,6 +74,16 @@ def _text(value: object) -> str:
     return checked_text(value, "a note")
 
 
+def _account(value: object) -> str:
+    return checked_id(value, "an account_id")
+
+
+def _yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInputError(f"a yes or no must be a boolean, not {shown(value)}")
+    return value
+
+
 def _number(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InvalidInputError(f"a count must be a whole number from 0, not {shown(value)}")
@@ -192,6 +202,7 @@ class SweepPlanned:
     size: int = field(converter=_number)
     arguments: Mapping[str, Any] = field(factory=dict, converter=_mapping)
     guardrails: Mapping[str, Any] = field(factory=dict, converter=_mapping)
+    needs_approval: bool = field(default=False, converter=_yes_or_no)
 
 
 @frozen
@@ -212,10 +223,11 @@ class SweepRejected:
 
 @frozen
 class SweepProgressed:
-    """So many targets are through, with these outcomes so far."""
+    """So many targets are through, up to this account, with these outcomes so far."""
 
     TYPE: ClassVar = "sweep.progressed"
     through: int = field(converter=_number)
+    last: str = field(converter=_account)
     outcomes: Mapping[str, Any] = field(factory=dict, converter=_mapping)
 
 

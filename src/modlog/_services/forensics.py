@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
 from modlog._ground.account import Account, account_at
+from modlog._ground.values import same_json
 from modlog._services.views import View
 from modlog._storage.replays import beside
 
@@ -34,7 +35,8 @@ class AccountChange:
 
 def diff(first: View, second: View) -> Iterator[AccountChange]:
     """See `ModLog.diff`."""
-    one, other = first.moment(), second.moment()
+    one = first.moment()
+    other = second.moment(now=one if first.is_of_now else None)
     for account_id, before, after in beside(first.states(one), second.states(other)):
         change = _change(
             account_id,
@@ -47,6 +49,12 @@ def diff(first: View, second: View) -> Iterator[AccountChange]:
 
 def _change(account_id: str, before: Account | None, after: Account | None) -> AccountChange:
     facets = tuple(
-        facet for facet in _FACETS if getattr(before, facet, None) != getattr(after, facet, None)
+        facet
+        for facet in _FACETS
+        if _differs(facet, getattr(before, facet, None), getattr(after, facet, None))
     )
     return AccountChange(id=account_id, before=before, after=after, facets=facets)
+
+
+def _differs(facet: str, one: Any, other: Any) -> bool:
+    return not same_json(one, other) if facet == "profile" else bool(one != other)

@@ -12,15 +12,17 @@ from typing import Any, Self, Unpack
 
 from attrs import define, field
 
-from modlog._errors import AccountNotFoundError, ConcurrencyError, InvalidInputError
+from modlog._errors import AccountNotFoundError, ConcurrencyError, GuardrailError, InvalidInputError
 from modlog._ground.account import Account, AccountState, Status, account_at
 from modlog._ground.blame import Blame, blame
 from modlog._ground.decisions import COMMANDS, decide
-from modlog._ground.events import Draft, RecordedEvent
+from modlog._ground.events import AccountNoted, ActionRefused, Draft, Envelope, RecordedEvent
+from modlog._ground.guardrails import Guardrails
 from modlog._ground.selection import Selection
-from modlog._ground.values import checked_id, from_micros, shown
+from modlog._ground.values import Actor, checked_id, from_micros, shown
 from modlog._services.acting import Given, split
 from modlog._services.forensics import AccountChange, diff
+from modlog._services.guarding import Intended, Override, check_guardrails
 from modlog._services.importing import IngestOutcome, ingest
 from modlog._services.integrity import VerificationReport, verify
 from modlog._services.requests import request_key
@@ -38,14 +40,20 @@ from modlog._storage.opening import open_store
 from modlog._storage.recorder import Backoff, LedgerRecorder
 from modlog._storage.replays import rebuild_all
 from modlog._storage.selecting import Condition
-from modlog._storage.store import Reader, Store, Writer
+from modlog._storage.store import Decide, Key, Reader, Store, Writer
 
 
 @define(eq=False)
 class _Open:
-    """A transaction that is under way, for commands and questions of its block."""
+    """A transaction that is under way, for commands and questions of its block.
+
+    Attributes:
+        afterwards: what is to be done by itself once it has ended, either way; None for a
+            caller's own transaction, whose end the ledger does not see.
+    """
 
     writer: Writer
+    afterwards: list[Callable[[], None]] | None = None
     under_way: bool = True
     process: int = field(factory=getpid)
 
@@ -62,13 +70,20 @@ _open: ContextVar[Mapping[int, _Open]] = ContextVar(
 )
 
 
-def open_ledger(url: str, *, clock: Clock | None = None, schema: str | None = None) -> ModLog:
+def open_ledger(
+    url: str,
+    *,
+    clock: Clock | None = None,
+    guardrails: Guardrails | None = None,
+    schema: str | None = None,
+) -> ModLog:
     """Open a ledger; a new database gets its tables.
 
     Args:
         url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite://`` for one in
             memory, ``postgresql://user@host/database``. An SQLite URL takes ``?mode=ro``.
         clock: gives the time as an aware datetime; the machine's clock if left out.
+        guardrails: the limits within which commands stay; none if left out.
         schema: a PostgreSQL schema of the ledger's own, made if it is not there.
 
     Raises:
@@ -76,7 +91,9 @@ def open_ledger(url: str, *, clock: Clock | None = None, schema: str | None = No
         SchemaError: tables of modlog's names with another shape or of a newer version.
         StoreUnavailableError: the database cannot be reached or opened.
     """
-    return ModLog(open_store(url, schema), checked_clock(clock))
+    if guardrails is not None and not isinstance(guardrails, Guardrails):
+        raise InvalidInputError(f"guardrails= takes Guardrails, not {shown(guardrails)}")
+    return ModLog(open_store(url, schema), checked_clock(clock), guardrails)
 
 
 class ModLog:
@@ -88,9 +105,10 @@ class ModLog:
     `Given`; what is not given comes from `modlog.acting`.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, guardrails: Guardrails | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._guardrails = guardrails
         self._recorder = LedgerRecorder(store, clock)
 
     def __enter__(self) -> Self:
@@ -160,23 +178,55 @@ class ModLog:
         return self._record("clear_flags", account_id, {"flags": flags}, given)
 
     def suspend(
-        self, account_id: str, until: datetime | None = None, **given: Unpack[Given]
+        self,
+        account_id: str,
+        until: datetime | None = None,
+        *,
+        override_protection: bool = False,
+        approved_by: Actor | None = None,
+        **given: Unpack[Given],
     ) -> RecordedEvent:
         """Suspend an account until an instant, or indefinitely. A reason is due.
 
+        Args:
+            account_id: the account.
+            until: an aware datetime; None for indefinitely.
+            override_protection: suspend it although it is protected; a note of the approval
+                is recorded with it.
+            approved_by: the second person, a human, who agrees to that.
+            **given: see `Given`.
+
         Raises:
             AccountNotFoundError: there is no such account.
+            GuardrailError: it is protected, or another guardrail stops it.
             InvalidInputError: `until` is not later than the suspension itself.
         """
-        return self._record("suspend", account_id, {"until": until}, given)
+        asked = (override_protection, approved_by)
+        return self._record("suspend", account_id, {"until": until}, given, asked)
 
-    def delete(self, account_id: str, **given: Unpack[Given]) -> RecordedEvent:
+    def delete(
+        self,
+        account_id: str,
+        *,
+        override_protection: bool = False,
+        approved_by: Actor | None = None,
+        **given: Unpack[Given],
+    ) -> RecordedEvent:
         """Delete an account; one that is deleted gets a further cause. A reason is due.
+
+        Args:
+            account_id: the account.
+            override_protection: delete it although it is protected; a note of the approval
+                is recorded with it.
+            approved_by: the second person, a human, who agrees to that.
+            **given: see `Given`.
 
         Raises:
             AccountNotFoundError: there is no such account.
+            GuardrailError: it is protected, or another guardrail stops it.
         """
-        return self._record("delete", account_id, {}, given)
+        asked = (override_protection, approved_by)
+        return self._record("delete", account_id, {}, given, asked)
 
     def restore(
         self, account_id: str, lifts: Collection[int] | None = None, **given: Unpack[Given]
@@ -214,24 +264,75 @@ class ModLog:
         return self._record("note", account_id, {"text": text}, given)
 
     def _record(
-        self, name: str, account_id: str, arguments: Mapping[str, Any], given: Mapping[str, Any]
+        self,
+        name: str,
+        account_id: str,
+        arguments: Mapping[str, Any],
+        given: Mapping[str, Any],
+        asked: tuple[bool, Actor | None] = (False, None),
     ) -> RecordedEvent:
         account_id = checked_id(account_id, "account_id")
         envelope, key_text, expected = split(name, given)
+        override = Override.asked(*asked, envelope.actor)
         command = COMMANDS[name](**arguments)
-        key = key_text and request_key(key_text, name, account_id, command, envelope)
+        key = request_key(key_text, name, account_id, command, envelope) if key_text else None
 
-        def decided(state: AccountState, instant: datetime) -> Draft:
+        def decided(reader: Reader, state: AccountState, instant: datetime) -> Draft:
             _check_expected(account_id, state, expected)
-            at = envelope.occurred_at or instant
-            event = decide(account_id, state, command, at)
+            event = decide(account_id, state, command, envelope.occurred_at or instant)
+            if self._guardrails is not None:
+                intended = Intended(
+                    account_id=account_id,
+                    state=state,
+                    action=name,
+                    actor=envelope.actor,
+                    at=instant,
+                    override=override,
+                )
+                check_guardrails(self._guardrails, reader, intended)
             return Draft(account_id, state.version + 1, event, envelope)
 
-        writer = self._writer()
-        if writer is None:
-            return self._store.record(account_id, decided, key or None, self._clock())
-        with writer.part():
-            return writer.record(account_id, decided, key or None)
+        try:
+            return self._carry_out(account_id, decided, key, override)
+        except GuardrailError as error:
+            self._refused(account_id, ActionRefused(name, error.rule), envelope)
+            raise
+
+    def _carry_out(
+        self, account_id: str, decided: Decide, key: Key | None, override: Override | None
+    ) -> RecordedEvent:
+        if override is None and self._writer() is None:
+            return self._store.record(account_id, decided, key, self._clock())
+        with self._chunk() as writer:
+            head = writer.head.position
+            event = writer.record(account_id, decided, key)
+            if override and event.position > head:  # not one that its key answered
+                writer.record(account_id, _approval(event, override), None)
+            return event
+
+    def _refused(self, account_id: str, refusal: ActionRefused, envelope: Envelope) -> None:
+        """Record that a guardrail stopped somebody, by itself and whatever else is undone."""
+
+        def stream_of(reader: Reader) -> str:
+            # An account that does not exist has no stream; the one who acts has.
+            known = reader.states([account_id]).get(account_id)
+            own = envelope.actor.account_id
+            return account_id if own is None or (known and known.version) else own
+
+        def record() -> None:
+            with self._chunk() as writer:
+                stream = stream_of(Reader(self._store, writer.session))
+                writer.record(
+                    stream,
+                    lambda _, state, __: Draft(stream, state.version + 1, refusal, envelope),
+                    None,
+                )
+
+        opened = self._opened()
+        if opened is not None and opened.afterwards is not None:
+            opened.afterwards.append(record)
+        else:
+            record()
 
     # Transactions
 
@@ -247,8 +348,16 @@ class ModLog:
             with writer.part():
                 yield
             return
-        with self._store.writing(self._clock()) as writer, self._under_way(writer):
-            yield
+        afterwards: list[Callable[[], None]] = []
+        try:
+            with (
+                self._store.writing(self._clock()) as writer,
+                self._under_way(_Open(writer, afterwards)),
+            ):
+                yield
+        finally:
+            for record in afterwards:
+                record()
 
     @contextmanager
     def within(self, connection: Any) -> Iterator[None]:
@@ -267,13 +376,12 @@ class ModLog:
         """
         with (
             self._store.joining(connection, self._clock()) as writer,
-            self._under_way(writer),
+            self._under_way(_Open(writer)),
         ):
             yield
 
     @contextmanager
-    def _under_way(self, writer: Writer) -> Iterator[None]:
-        opened = _Open(writer)
+    def _under_way(self, opened: _Open) -> Iterator[None]:
         token = _open.set({**_open.get(), id(self): opened})
         try:
             yield
@@ -281,10 +389,14 @@ class ModLog:
             opened.under_way = False
             _open.reset(token)
 
-    def _writer(self) -> Writer | None:
+    def _opened(self) -> _Open | None:
         # A task that was started in the block may outlive it, with a copy of the context.
         opened = _open.get().get(id(self))
-        return opened.writer if opened and opened.is_ours else None
+        return opened if opened is not None and opened.is_ours else None
+
+    def _writer(self) -> Writer | None:
+        opened = self._opened()
+        return None if opened is None else opened.writer
 
     @contextmanager
     def _reader(self) -> Iterator[Reader]:
@@ -625,3 +737,17 @@ def _view(view: View | ModLog) -> View:
     if not isinstance(view, View):
         raise InvalidInputError(f"diff() compares views or ledgers, not {shown(view)}")
     return view
+
+
+def _approval(event: RecordedEvent, override: Override) -> Decide:
+    """The note with which a second person agrees to a sanction of a protected account."""
+    text = f"agrees to version {event.version}, {event.type}, although the account is protected"
+    envelope = Envelope(
+        actor=override.approved_by,
+        reason=event.reason,
+        policy=event.policy,
+        batch_id=event.batch_id,
+        correlation_id=event.correlation_id,
+    )
+    account_id = str(event.account_id)
+    return lambda _, state, __: Draft(account_id, state.version + 1, AccountNoted(text), envelope)

@@ -228,8 +228,10 @@ class Reverting:
     def _gathered(self, reader: Reader, selection: Selection, head: int) -> Iterator[Targets]:
         targets = Targets(reader.store.database, reader.session, head)
         targets.gather(reader.condition(selection))
-        yield targets
-        targets.drop()
+        try:
+            yield targets
+        finally:
+            targets.drop()
 
     def _count(
         self, reader: Reader, targets: Targets, after: str, last: str, counts: _Counts
@@ -281,19 +283,22 @@ class Reverting:
         with self._working() as reader:
             head = self._remember(reader, plan, batch)
             with self._gathered(reader, plan.selection, head) as targets:
+                total, _, others = targets.totals()
+                irreversible = targets.irreversible() if others else {}
+                seen = reader.head().position
                 already = targets.leave_out_batch(batch)
-                applying = _Applying(self, reader, targets, envelope, on_conflict)
-                total = targets.totals()[0]
+                applying = _Applying(
+                    self, reader, targets, envelope, on_conflict, batch, seen, already
+                )
                 for after, last in targets.bounds(CHUNK):
                     with self._writing(reader) as writer:
                         applying.chunk(writer, after, last)
                     if progress:
                         progress(RevertProgress(done=applying.done, total=total))
-                irreversible = targets.irreversible()
         return RevertOutcome(
             batch_id=batch,
             reverted=applying.reverted,
-            already=already,
+            already=applying.already,
             changed=tuple(applying.changed),
             targets=applying.named,
             irreversible=irreversible,
@@ -322,13 +327,21 @@ class Reverting:
 
 @define
 class _Applying:
-    """A revert that is under way."""
+    """A revert that is under way.
+
+    Attributes:
+        seen: the position up to which the batch's own events are known.
+        already: accounts that another call under the same batch_id has done.
+    """
 
     reverting: Reverting
     reader: Reader
     targets: Targets
     envelope: Envelope
     on_conflict: OnConflict
+    batch_id: str
+    seen: int
+    already: int
     reverted: int = 0
     named: int = 0
     changed: list[str] = field(factory=list)
@@ -336,10 +349,13 @@ class _Applying:
     @property
     def done(self) -> int:
         """Accounts that are through."""
-        return self.reverted + len(self.changed)
+        return self.already + self.reverted + len(self.changed)
 
     def chunk(self, writer: Writer, after: str, last: str) -> None:
         """Revert the accounts of a range."""
+        # Only under the append lock is it certain that nobody else does the same at once.
+        if writer.head.position > self.seen:
+            self.already += self.targets.leave_out_batch(self.batch_id, self.seen)
         number = self.targets.choose_regular(after, last)
         if number:
             self.named += self.targets.named_by_chunk()
@@ -351,6 +367,7 @@ class _Applying:
             newer = self.targets.first_newer(after, last)
             for some in _portions(irregular):
                 self._replayed(writer, some, selected, newer)
+        self.seen = writer.head.position
 
     def _replayed(
         self,
@@ -383,7 +400,8 @@ class _Applying:
         if self.on_conflict == "raise":
             raise ConflictError(
                 f"account {shown(account_id)} has events that are newer than the plan and lead "
-                "to another outcome than it showed: plan again; nothing of this chunk was written"
+                "to another outcome than it showed; nothing of this chunk was written: plan again, "
+                "and apply that under another batch_id"
             )
         self.changed.append(account_id)
 

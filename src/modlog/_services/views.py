@@ -233,8 +233,19 @@ class View:
             assert known is not None
             yield account_id, known
 
-    def moment(self) -> datetime:
-        """The instant at which the view looks, for the expiry of suspensions."""
+    @property
+    def is_of_now(self) -> bool:
+        """Whether it looks at the present instant, which moves on, and not at one of its own."""
+        return self._at is None
+
+    def moment(self, now: datetime | None = None) -> datetime:
+        """The instant at which the view looks, for the expiry of suspensions.
+
+        Args:
+            now: the present, where it has been read already; else the clock is asked.
+        """
+        if self._at or now:
+            return self._at or now  # type: ignore[return-value]
         with self._reading() as reader:
             return self._instant(reader)
 

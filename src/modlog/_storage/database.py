@@ -99,6 +99,10 @@ class Database(Protocol):
         """An aggregate: numbers as one text, with commas between them."""
         ...
 
+    def values_query(self, values: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+        """A query that gives texts as rows, and its parameters."""
+        ...
+
     def reading(self) -> AbstractContextManager[Session]:
         """A session in which each statement sees what is committed as it starts."""
         ...

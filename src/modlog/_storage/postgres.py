@@ -47,7 +47,7 @@ from modlog._storage.schema import (
     create_indexes,
     create_table,
 )
-from modlog._storage.store import Decide, Key, Store, Writer
+from modlog._storage.store import Decide, Key, Reader, Store, Writer
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _PREFIX: Final = "modlog_"
@@ -133,6 +133,9 @@ class PostgresDatabase:
 
     def joined(self, expression: str) -> str:
         return f"string_agg(({expression})::text, ',')"
+
+    def values_query(self, values: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+        return "SELECT unnest(?::text[])", (list(values),)
 
     @property
     def record_function(self) -> str:
@@ -253,7 +256,7 @@ class PostgresDatabase:
                 session.run(statement)
         for table in tables:
             if table in INSERT_ONLY:
-                for statement in _guards(self.table(table.name), self._qualifier):
+                for statement in _guards(table, self._qualifier):
                     session.run(statement)
         if EVENTS in tables:
             session.run(_record_function(self))
@@ -286,11 +289,15 @@ class PostgresDatabase:
             for (name,) in session.rows(
                 "SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
                 " JOIN pg_namespace n ON n.oid = c.relnamespace"
-                " WHERE n.nspname = ? AND c.relname = 'modlog_events' AND tgenabled = 'A'",
+                " WHERE n.nspname = ? AND tgenabled = 'A'",
                 (self._schema,),
             )
         }
-        wanted = ("modlog_events_change", "modlog_events_truncate")
+        wanted = [
+            f"{_PREFIX}{table.name}_{act}"
+            for table in INSERT_ONLY
+            for act in ("change", "truncate")
+        ]
         return [name for name in wanted if name not in found]
 
     # Connections
@@ -343,23 +350,25 @@ def _quoted(identifier: str) -> str:
 _REFUSAL: Final = "modlog: events are append-only"
 
 
-def _guards(events: str, qualifier: str) -> list[str]:
-    """What keeps the rows of `events` as they are: triggers, and no privilege to change them.
+def _guards(table: Table, qualifier: str) -> list[str]:
+    """What keeps the rows of a table as they are: triggers, and no privilege to change them.
 
     The triggers fire always, also for a session that replays replication; the privileges are
     taken from the owner too, who would have to grant them back to himself first.
     """
     function = f"{qualifier}modlog_append_only()"
+    name = _PREFIX + table.name
+    place = qualifier + name
     return [
         f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS"
         f" $$BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'ML001'; END$$",
-        f"CREATE TRIGGER modlog_events_change BEFORE UPDATE OR DELETE ON {events}"
+        f"CREATE TRIGGER {name}_change BEFORE UPDATE OR DELETE ON {place}"
         f" FOR EACH ROW EXECUTE FUNCTION {function}",
-        f"CREATE TRIGGER modlog_events_truncate BEFORE TRUNCATE ON {events}"
+        f"CREATE TRIGGER {name}_truncate BEFORE TRUNCATE ON {place}"
         f" FOR EACH STATEMENT EXECUTE FUNCTION {function}",
-        f"ALTER TABLE {events} ENABLE ALWAYS TRIGGER modlog_events_change",
-        f"ALTER TABLE {events} ENABLE ALWAYS TRIGGER modlog_events_truncate",
-        f"REVOKE UPDATE, DELETE, TRUNCATE ON {events} FROM PUBLIC, CURRENT_USER",
+        f"ALTER TABLE {place} ENABLE ALWAYS TRIGGER {name}_change",
+        f"ALTER TABLE {place} ENABLE ALWAYS TRIGGER {name}_truncate",
+        f"REVOKE UPDATE, DELETE, TRUNCATE ON {place} FROM PUBLIC, CURRENT_USER",
     ]
 
 
@@ -513,7 +522,8 @@ class PostgresStore(Store):
         if key and (before := self.answered(session, key)):
             return before
         state, head = self.state_and_head(session, account_id)
-        draft = decide(state, from_micros(head.next_instant(now)))
+        reader = Reader(self, session, head)
+        draft = decide(reader, state, from_micros(head.next_instant(now)))
         try:
             return self._write(session, draft, state, key, now=now)
         except ConflictError:

@@ -165,14 +165,41 @@ REVERTS: Final = Table(
     key=("batch_id",),
 )
 
+# What a sweep is to act on, as it was when the sweep was planned. The key is made of the batch
+# and the digest of the list, so that a plan which a crash cut short leaves no trace in another.
+SWEEP_TARGETS: Final = Table(
+    "sweep_targets",
+    (
+        Column("sweep", "bytes"),
+        Column("account_id", "text"),
+        _optional("status", "text"),
+        Column("protected", "small"),
+        _optional("rule", "text"),
+    ),
+    key=("sweep", "account_id"),
+)
+
+# What became of targets on which a sweep did not act; those on which it did have its event.
+SWEEP_OUTCOMES: Final = Table(
+    "sweep_outcomes",
+    (
+        Column("batch_id", "text"),
+        Column("account_id", "text"),
+        Column("outcome", "text"),
+        _optional("rule", "text"),
+    ),
+    key=("batch_id", "account_id"),
+)
+
 META: Final = Table("meta", (Column("name", "text"), Column("value", "text")), key=("name",))
 
 PROJECTION: Final = (ACCOUNTS, FLAGS, SANCTIONS)
 TABLES: Final[Mapping[str, Table]] = {
-    table.name: table for table in (EVENTS, *PROJECTION, KEYS, REVERTS, META)
+    table.name: table
+    for table in (EVENTS, *PROJECTION, KEYS, REVERTS, SWEEP_TARGETS, SWEEP_OUTCOMES, META)
 }
 # Tables whose rows are for ever.
-INSERT_ONLY: Final = (EVENTS,)
+INSERT_ONLY: Final = (EVENTS, REVERTS, SWEEP_TARGETS, SWEEP_OUTCOMES)
 
 
 def create_table(table: Table, prefix: str, types: Mapping[ColumnType, str], end: str = "") -> str:

@@ -113,6 +113,9 @@ class SQLiteDatabase:
     def joined(self, expression: str) -> str:
         return f"group_concat({expression}, ',')"
 
+    def values_query(self, values: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+        return "SELECT value FROM json_each(?)", (orjson.dumps(values).decode(),)
+
     # Sessions
 
     @contextmanager
@@ -243,7 +246,7 @@ class SQLiteDatabase:
                 session.run(statement)
         for table in tables:
             if table in INSERT_ONLY:
-                for statement in _guards(table.name):
+                for statement in _guards(table):
                     session.run(statement)
 
     def found_columns(self, session: Session) -> dict[str, dict[str, str]]:
@@ -265,7 +268,11 @@ class SQLiteDatabase:
         found = {
             name for (name,) in session.rows("SELECT name FROM sqlite_master WHERE type='trigger'")
         }
-        wanted = [f"modlog_events_{act}" for act in ("insert", "update", "delete")]
+        wanted = [
+            f"{_PREFIX}{table.name}_{act}"
+            for table in INSERT_ONLY
+            for act in ("insert", "update", "delete")
+        ]
         return [name for name in wanted if name not in found]
 
     # Connections
@@ -370,20 +377,34 @@ def _roll_back(session: SQLiteSession) -> None:
         session.run("ROLLBACK")
 
 
-def _guards(name: str) -> list[str]:
-    """Triggers that keep the rows of `events` as they are.
+_REFUSAL: Final = "modlog: events are append-only"
+
+
+def _guards(table: Table) -> list[str]:
+    """Triggers that keep the rows of a table as they are.
 
     INSERT OR REPLACE removes the row in its way without asking delete triggers, so an insert
-    is looked at as well: it must take the next position and a version that is free.
+    is looked at as well. An event must take the next position and a version that is free; in
+    the other tables a row that is there already stays, and the new one is passed over.
     """
-    refusal = "modlog: events are append-only"
-    table = _PREFIX + name
+    name = _PREFIX + table.name
+    same_key = " AND ".join(f"{column} = NEW.{column}" for column in table.key)
+    insert = (
+        _event_guard(name)
+        if table is EVENTS
+        else f" WHEN EXISTS (SELECT 1 FROM {name} WHERE {same_key}) BEGIN SELECT RAISE(IGNORE); END"
+    )
     return [
-        f"CREATE TRIGGER {table}_update BEFORE UPDATE ON {table}"
-        f" BEGIN SELECT RAISE(ABORT, '{refusal}'); END",
-        f"CREATE TRIGGER {table}_delete BEFORE DELETE ON {table}"
-        f" BEGIN SELECT RAISE(ABORT, '{refusal}'); END",
-        f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table}"
+        f"CREATE TRIGGER {name}_update BEFORE UPDATE ON {name}"
+        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+        f"CREATE TRIGGER {name}_delete BEFORE DELETE ON {name}"
+        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+        f"CREATE TRIGGER {name}_insert BEFORE INSERT ON {name}{insert}",
+    ]
+
+
+def _event_guard(table: str) -> str:
+    return (
         f" WHEN NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM {table})"
         " OR CASE"
         f" WHEN NEW.account_id IS NOT NULL THEN EXISTS (SELECT 1 FROM {table}"
@@ -392,8 +413,8 @@ def _guards(name: str) -> list[str]:
         " WHERE foreign_id = NEW.foreign_id AND version = NEW.version)"
         f" ELSE EXISTS (SELECT 1 FROM {table} WHERE account_id IS NULL AND foreign_id IS NULL"
         " AND batch_id = NEW.batch_id AND version = NEW.version) END"
-        f" BEGIN SELECT RAISE(ABORT, '{refusal}: this place is taken, or is not the next'); END",
-    ]
+        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}: this place is taken, or is not the next'); END"
+    )
 
 
 _ERRORS: Final[dict[int, tuple[type[ModlogError], str]]] = {

@@ -16,7 +16,7 @@ from modlog._errors import ConflictError, IdempotencyConflictError
 from modlog._ground.account import AccountState, Status, evolve
 from modlog._ground.events import Draft, Entry, RecordedEvent
 from modlog._ground.selection import Scope, Selection
-from modlog._ground.values import from_micros, shown, to_micros
+from modlog._ground.values import Actor, from_micros, shown, to_micros
 from modlog._storage.codec import EVENT_COLUMNS, event_row, recorded_event
 from modlog._storage.database import Database, Head, Session, elsewhere
 from modlog._storage.projection import Changes, card_sql, states_of
@@ -30,8 +30,9 @@ PAGE: Final = 1_000
 
 _COLUMNS: Final = ", ".join(EVENT_COLUMNS)
 
-# What a command decides, from the account as it is and the instant at which it is recorded.
-Decide = Callable[[AccountState, datetime], Draft]
+# What a command decides, from the account as it is and the instant at which it is recorded;
+# the reader is for what guardrails ask.
+Decide = Callable[["Reader", AccountState, datetime], Draft]
 
 
 @frozen
@@ -255,7 +256,9 @@ class Writer:
         if key and (before := self.store.answered(self.session, key)):
             return before
         state = self.states([account_id]).get(account_id) or AccountState()
-        return self.store.write_one(self, decide(state, self.instant), state, key)
+        reader = Reader(self.store, self.session, self.head)
+        draft = decide(reader, state, self.instant)
+        return self.store.write_one(self, draft, state, key)
 
     def append(
         self,
@@ -330,6 +333,7 @@ class Reader:
 
     store: Store
     session: Session
+    _known_head: Head | None = None
 
     @property
     def _database(self) -> Database:
@@ -337,7 +341,7 @@ class Reader:
 
     def head(self) -> Head:
         """The log's end."""
-        return self._database.head(self.session)
+        return self._known_head or self._database.head(self.session)
 
     def state_and_head(self, account_id: str) -> tuple[AccountState, Head]:
         """An account's current state, version 0 if it is not known, and the log's end."""
@@ -363,6 +367,31 @@ class Reader:
             (position,),
         )
         return None if row is None else from_micros(row[0])
+
+    def deletions_by(self, actor: Actor, since: datetime, at_most: int) -> int:
+        """How many deletions an actor recorded after an instant, counted up to a limit."""
+        head = self.head().position
+        oldest = self.recorded_at(max(head - at_most + 1, 1))
+        if head < at_most or (oldest is not None and oldest <= since):
+            return 0  # the whole log has grown by less than the limit since then
+        row = self.session.row(
+            f"SELECT count(*) FROM (SELECT 1 FROM {self._database.table('events')}"
+            " WHERE actor_id = ? AND actor_kind = ? AND position > ?"
+            f" AND type || '' = 'account.deleted' LIMIT {at_most}) AS deletions",
+            (actor.id, actor.kind, self.position_at(since)),
+        )
+        assert row is not None
+        return int(row[0])
+
+    def restored_by_human(self, account_id: str, since: datetime) -> bool:
+        """Whether a human has restored an account, or reverted something of it, since then."""
+        row = self.session.row(
+            f"SELECT 1 FROM {self._database.table('events')} WHERE account_id = ?"
+            " AND actor_kind = 'human' AND recorded_at > ?"
+            " AND type || '' IN ('account.restored', 'events.reverted') LIMIT 1",
+            (account_id, to_micros(since)),
+        )
+        return row is not None
 
     def position_at(self, instant: datetime) -> int:
         """The last position recorded at an instant or before; 0 if there is none."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -84,5 +85,9 @@ class Stopwatch:
 
 def peak_memory() -> float:
     """The most memory that this process ever had in use, in megabytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count the parent's memory from before the start as well
+        (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) * 1024 / 1e6
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

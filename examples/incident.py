@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import modlog
-from modlog import Actor, RecordedEvent, Selection, Status
+from modlog import Account, Actor, RecordedEvent, Selection, Status
 
 FOUNDER = "110018"
 TWICE_DELETED = "110042"
@@ -58,51 +58,82 @@ def main() -> None:
 
 
 def tell_the_story(log: modlog.ModLog, clock: StoryClock) -> None:
+    before = the_platform(log)
+    clock.set(8, 16, 20)
+    suspects = the_suspects(log)
+    clock.set(9, 22, 10)
+    the_clean_up(log, suspects)
+    clock.set(10, 11, 44)
+    mistake, others = the_discovery(log)
+    the_way_back(log, mistake, before, others)
+    the_two_causes(log)
+    the_record(log)
+
+
+def the_platform(log: modlog.ModLog) -> Account:
     chapter("A platform with 300 accounts")
     with log.transaction(), modlog.acting(SIGN_UP):
         for account_id, profile in sign_ups():
             log.create(account_id, profile=profile)
-    before = log.account(FOUNDER)
+    founder = log.account(FOUNDER)
     say(f"{log.count()[Status.ACTIVE]} accounts are active.")
-    say(f"One of them, {FOUNDER}, is the founder's: {told(before.profile)}.")
+    say(f"One of them, {FOUNDER}, is the founder's: {told(founder.profile)}.")
+    return founder
 
-    clock.set(8, 16, 20)
+
+def the_suspects(log: modlog.ModLog) -> list[str]:
     chapter("A model flags suspicious accounts, a colleague deletes one for fraud")
     suspects = flag_suspects(log)
     log.delete(TWICE_DELETED, actor=QIU, reason="stolen payment cards", policy="fraud")
     say(f"{len(suspects)} accounts are flagged; {TWICE_DELETED} is deleted by qiu, for fraud.")
+    return suspects
 
-    clock.set(9, 22, 10)
+
+def the_clean_up(log: modlog.ModLog, account_ids: Sequence[str]) -> None:
     chapter("The clean-up: wan deletes everything that is flagged")
-    clean_up(log, suspects)
+    reason = "clean-up of illegal accounts"
+    with modlog.acting(WAN, reason=reason, policy="illegal-content", batch_id=CLEAN_UP):
+        for account_id in account_ids:
+            log.delete(account_id)
     say(f"{log.count()[Status.DELETED]} accounts are deleted.")
     say(f"Nobody saw that {FOUNDER} is one of them.")
 
-    clock.set(10, 11, 44)
+
+def the_discovery(log: modlog.ModLog) -> tuple[RecordedEvent, list[str]]:
     chapter("11:44 the next day: the founder's nickname and avatar are gone. Why?")
     mistake = explain(log, FOUNDER)
-    others = [str(e.account_id) for e in log.events(deletions()) if e.account_id != FOUNDER]
+    deletions = Selection(batch_id=CLEAN_UP, type="account.deleted")
+    others = [str(e.account_id) for e in log.events(deletions) if e.account_id != FOUNDER]
     say(f"The same clean-up deleted {len(others)} other accounts; they are not to come back.")
+    return mistake, others
 
+
+def the_way_back(
+    log: modlog.ModLog, mistake: RecordedEvent, before: Account, others: Sequence[str]
+) -> None:
     chapter("Back it comes, exactly as it was")
-    log.restore(
-        FOUNDER,
-        lifts=[mistake.version],
-        actor=MEI,
-        reason="flagged by mistake: the account is the founder's own",
-    )
-    account = log.account(FOUNDER)
-    say(f"{FOUNDER} is {account.status}: {told(account.profile)}.")
-    assert account.profile == before.profile
+    reason = "flagged by mistake: the account is the founder's own"
+    log.restore(FOUNDER, lifts=[mistake.version], actor=MEI, reason=reason)
+    founder = log.account(FOUNDER)
+    say(f"{FOUNDER} is {founder.status}: {told(founder.profile)}.")
+    assert founder.profile == before.profile
     still = [id_ for id_ in others if log.account(id_).status is Status.DELETED]
     say(f"Of the {len(others)} other accounts, {len(still)} are still deleted.")
 
-    chapter("A deletion is a cause, not a flag")
-    two_causes(log)
 
+def the_two_causes(log: modlog.ModLog) -> None:
+    chapter("A deletion is a cause, not a flag")
+    by_wan = next(log.events(Selection(account_id=TWICE_DELETED, batch_id=CLEAN_UP)))
+    say(f"{TWICE_DELETED} was deleted twice: by qiu for fraud, and by the clean-up.")
+    reason = "the model was wrong here, too"
+    log.restore(TWICE_DELETED, lifts=[by_wan.version], actor=MEI, reason=reason)
+    account = log.account(TWICE_DELETED)
+    say(f"With the clean-up's deletion lifted it is still {account.status}: qiu's stands.")
+
+
+def the_record(log: modlog.ModLog) -> None:
     chapter(f"What the ledger tells of {FOUNDER}, for ever")
     show_history(log.history(FOUNDER))
-
     chapter("Is the ledger itself sound?")
     report = log.verify()
     say(f"{report.head} events of {report.accounts} accounts: {len(report.findings)} findings.")
@@ -132,18 +163,6 @@ def flag_suspects(log: modlog.ModLog) -> list[str]:
     return suspects
 
 
-def clean_up(log: modlog.ModLog, account_ids: Sequence[str]) -> None:
-    reason = "clean-up of illegal accounts"
-    with modlog.acting(WAN, reason=reason, policy="illegal-content", batch_id=CLEAN_UP):
-        for account_id in account_ids:
-            log.delete(account_id)
-
-
-def deletions() -> Selection:
-    """What the clean-up deleted."""
-    return Selection(batch_id=CLEAN_UP, type="account.deleted")
-
-
 def explain(log: modlog.ModLog, account_id: str) -> RecordedEvent:
     """Say why an account is deleted; the event that did it."""
     account = log.account(account_id)
@@ -155,16 +174,6 @@ def explain(log: modlog.ModLog, account_id: str) -> RecordedEvent:
     say(f"  why    {event.reason} (policy {event.policy})")
     say(f"  batch  {event.batch_id}")
     return event
-
-
-def two_causes(log: modlog.ModLog) -> None:
-    by_wan = next(log.events(Selection(account_id=TWICE_DELETED, batch_id=CLEAN_UP)))
-    say(f"{TWICE_DELETED} was deleted twice: by qiu for fraud, and by the clean-up.")
-    log.restore(
-        TWICE_DELETED, lifts=[by_wan.version], actor=MEI, reason="the model was wrong here, too"
-    )
-    account = log.account(TWICE_DELETED)
-    say(f"With the clean-up's deletion lifted it is still {account.status}: qiu's stands.")
 
 
 def show_history(events: Sequence[RecordedEvent]) -> None:

@@ -30,6 +30,7 @@ from modlog._errors import (
     StoreError,
     StoreFullError,
     StoreUnavailableError,
+    SweepNotFoundError,
     SweepStateError,
     UnknownArgumentError,
 )
@@ -39,6 +40,7 @@ from modlog._ground.events import RecordedEvent
 from modlog._ground.guardrails import Guardrails
 from modlog._ground.reversal import Remark
 from modlog._ground.selection import Selection
+from modlog._ground.sweeps import Outcome, SweepState
 from modlog._ground.values import Actor
 from modlog._services.acting import acting
 from modlog._services.forensics import AccountChange
@@ -47,6 +49,13 @@ from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import ModLog
 from modlog._services.ledger import open_ledger as open
 from modlog._services.reverting import RevertLine, RevertOutcome, RevertPlan, RevertProgress
+from modlog._services.sweeping import (
+    Outlier,
+    SweepLine,
+    SweepOutcome,
+    SweepPlan,
+    SweepProgress,
+)
 from modlog._services.views import View
 from modlog._storage.checks import Finding
 
@@ -77,7 +86,9 @@ __all__ = [
     "ModLog",
     "ModlogError",
     "NothingInForceError",
+    "Outcome",
     "OutcomeUnknownError",
+    "Outlier",
     "ReadOnlyStoreError",
     "RecordedEvent",
     "RefusedError",
@@ -94,6 +105,12 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StoreUnavailableError",
+    "SweepLine",
+    "SweepNotFoundError",
+    "SweepOutcome",
+    "SweepPlan",
+    "SweepProgress",
+    "SweepState",
     "SweepStateError",
     "UnknownArgumentError",
     "VerificationReport",

@@ -9,6 +9,7 @@
     │   ├── UnknownArgumentError (TypeError)    a misspelt argument or filter
     │   └── InvalidUrlError                     a database URL that cannot be read
     ├── AccountNotFoundError (LookupError)      no such account, here or in this view
+    ├── SweepNotFoundError (LookupError)        no such sweep
     ├── IrreversibleError                       events that no revert can take back
     ├── GuardrailError                          a guardrail stopped it; that is recorded
     ├── SweepStateError                         the sweep is not where this can be done
@@ -62,6 +63,10 @@ class InvalidUrlError(InvalidInputError):
 
 class AccountNotFoundError(ModlogError, LookupError):
     """The account is not known, or does not exist at the moment that is asked about."""
+
+
+class SweepNotFoundError(ModlogError, LookupError):
+    """There is no sweep of that name in the ledger."""
 
 
 class RefusedError(ModlogError):

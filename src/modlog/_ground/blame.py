@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from attrs import define, field, frozen
@@ -49,12 +49,12 @@ def blame(history: Sequence[RecordedEvent]) -> list[Blame]:
     for event in count:
         tracing.follow(event)
     reverts = _reverts(history, count)
-    end = _end(history, reverts, tracing)
+    ends = _ends(history, count)
     lines: dict[_Facet, Blame] = {}
     for event in history:
         for facet, value in _made(event):
             # What never took effect was reverted, or belongs to an account that was.
-            never = (event, value, reverts.get(event.version) or end)
+            never = (event, value, reverts.get(event.version) or _end_of(event, ends))
             made_by, current, gone_by = tracing.gone.get(facet, never)
             if facet in tracing.made:
                 made_by, current = tracing.made[facet]
@@ -126,16 +126,23 @@ def _made(recorded: RecordedEvent) -> Iterator[tuple[_Facet, Any]]:
             yield ("protection", None), None
 
 
-def _end(
-    history: Sequence[RecordedEvent], reverts: Mapping[int, RecordedEvent], tracing: _Tracing
-) -> RecordedEvent | None:
-    """The event that made the account, or an earlier life of it, cease to exist."""
-    if ended := tracing.gone.get(("existence", None)):
-        return ended[2]
-    creations = [event for event in history if isinstance(event.event, events.AccountCreated)]
-    return next(
-        (reverts[event.version] for event in reversed(creations) if event.version in reverts), None
-    )
+def _ends(history: Sequence[RecordedEvent], count: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+    """The events in force that took an account away: reverts of a creation, an erasure."""
+    creations = {e.version for e in history if isinstance(e.event, events.AccountCreated)}
+    ends = []
+    for event in count:
+        match event.event:
+            case events.EventsReverted(targets) if not creations.isdisjoint(targets):
+                ends.append(event)
+            case events.AccountErased():
+                ends.append(event)
+    return ends
+
+
+def _end_of(made_by: RecordedEvent, ends: Sequence[RecordedEvent]) -> RecordedEvent | None:
+    """The first end after an event; a revert that came back into force may be older than it."""
+    later = (end for end in ends if end.version > made_by.version)
+    return next(later, ends[-1] if ends else None)
 
 
 def _reverts(

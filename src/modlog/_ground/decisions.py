@@ -84,7 +84,7 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     name: tuple(attrs.fields_dict(cls)) for name, cls in COMMANDS.items()
 }
 # What takes something away from somebody, or lifts a barrier, is never done without why.
-REASON_IS_DUE: Final = frozenset({"suspend", "delete", "restore", "unprotect", "revert"})
+REASON_IS_DUE: Final = frozenset({"suspend", "delete", "restore", "unprotect", "revert", "sweep"})
 
 
 def decide(account_id: str, state: AccountState, command: Command, at: datetime) -> AccountEvent:

@@ -127,16 +127,19 @@ def envelope_for(command: str, given: Mapping[str, Any]) -> Envelope:
     return Envelope(**fields)
 
 
-def settled_actor(what: str) -> Actor:
+def settled_actor(otherwise: Actor | None = None) -> Actor:
     """The actor that the surrounding `acting` blocks settle.
 
+    Args:
+        otherwise: who acts if they settle none.
+
     Raises:
-        MissingActorError: they settle none.
+        MissingActorError: they settle none, and there is nobody else.
     """
-    actor: Actor | None = _settled.get().get("actor")
+    actor: Actor | None = _settled.get().get("actor") or otherwise
     if actor is None:
         raise MissingActorError(
-            f"{what} needs an actor: give one, or set one for a block with modlog.acting(…)"
+            "an actor is needed: give one, or set one for a block with modlog.acting(…)"
         )
     return actor
 

@@ -33,6 +33,7 @@ from modlog._services.reverting import (
     RevertPlan,
     RevertProgress,
 )
+from modlog._services.sweeping import SweepOutcome, SweepPlan, SweepProgress, Sweeps
 from modlog._services.views import ClockName, View, checked_statuses
 from modlog._storage.clock import Clock, checked_clock
 from modlog._storage.database import Session
@@ -611,6 +612,68 @@ class ModLog:
         return self.plan_revert(selection, everything=everything).apply(
             batch_id=batch_id, on_conflict=on_conflict, progress=progress, **given
         )
+
+    # Sweeps
+
+    def plan_sweep(
+        self,
+        ids: Iterable[str | Account] | Selection,
+        action: str,
+        *,
+        batch_id: str | None = None,
+        until: datetime | None = None,
+        label: str | None = None,
+        score: float | None = None,
+        **given: Any,
+    ) -> SweepPlan:
+        """Lay down one decision for many accounts: recorded, to be looked at, not carried out.
+
+        Args:
+            ids: the accounts: ids, or accounts as `accounts()` and views give them, in any
+                iterable; or a selection, for the accounts of its events as of now.
+            action: delete, suspend, flag, clear_flags or restore.
+            batch_id: names the sweep; a new name is made if left out. Planning the same again
+                under the same name gives the same plan.
+            until: the end of the suspensions, for suspend.
+            label: of the flags, for flag.
+            score: of the flags, for flag.
+            **given: reason (due), actor, policy, confidence, correlation_id; what is not given
+                comes from `acting`.
+
+        Raises:
+            ConflictError: the batch_id belongs to something else.
+            GuardrailError: the actor's own account is suspended or deleted.
+            InvalidInputError: no accounts, or an argument that the action does not take.
+        """
+        arguments = {"until": until, "label": label, "score": score}
+        named = {name: value for name, value in arguments.items() if value is not None}
+        return self._sweeps().plan(ids, action, named, batch_id, given)
+
+    def sweep(self, batch_id: str) -> SweepPlan:
+        """A sweep by its name, whoever planned it and wherever.
+
+        Raises:
+            SweepNotFoundError: there is none of that name.
+        """
+        return self._sweeps().get(batch_id)
+
+    def sweeps(self) -> Iterator[SweepPlan]:
+        """All sweeps in the order in which they were planned, with their state and counts."""
+        return self._sweeps().all()
+
+    def resume(
+        self,
+        batch_id: str,
+        *,
+        progress: Callable[[SweepProgress], object] | None = None,
+        actor: Actor | None = None,
+    ) -> SweepOutcome:
+        """Go on with a sweep where it stopped; see `SweepPlan.execute`."""
+        return self.sweep(batch_id).execute(progress=progress, actor=actor)
+
+    def _sweeps(self) -> Sweeps:
+        guardrails = self._guardrails or Guardrails()
+        return Sweeps(guardrails, self._reader, self._chunk_in, self._present)
 
     def _reverting(self) -> Reverting:
         return Reverting(self._reader, self._chunk_in, self._snapshot_in, self._present)

@@ -368,12 +368,16 @@ class Reader:
         )
         return None if row is None else from_micros(row[0])
 
+    def has_grown_by(self, number: int, since: datetime) -> bool:
+        """Whether the log has so many events from after an instant."""
+        head = self.head().position
+        if head < number:
+            return False
+        oldest = self.recorded_at(head - number + 1)
+        return oldest is not None and oldest > since
+
     def deletions_by(self, actor: Actor, since: datetime, at_most: int) -> int:
         """How many deletions an actor recorded after an instant, counted up to a limit."""
-        head = self.head().position
-        oldest = self.recorded_at(max(head - at_most + 1, 1))
-        if head < at_most or (oldest is not None and oldest <= since):
-            return 0  # the whole log has grown by less than the limit since then
         row = self.session.row(
             f"SELECT count(*) FROM (SELECT 1 FROM {self._database.table('events')}"
             " WHERE actor_id = ? AND actor_kind = ? AND position > ?"

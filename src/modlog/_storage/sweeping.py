@@ -270,7 +270,34 @@ class Sweeping:
         )
         return [batch_id for (batch_id,) in rows]
 
+    def is_taken(self, batch_id: str) -> bool:
+        """Whether any event belongs to a batch."""
+        return (
+            self.session.row(
+                f"SELECT 1 FROM {self._table('events')} WHERE batch_id = ? LIMIT 1", (batch_id,)
+            )
+            is not None
+        )
+
+    def with_reverts(self, batch_id: str) -> list[tuple[str, int]]:
+        """The accounts that a batch acted on and that have reverts, with the version it gave."""
+        events = self._table("events")
+        return [
+            (account_id, version)
+            for account_id, version in self.session.rows(
+                f"SELECT e.account_id, e.version FROM {events} AS e WHERE e.batch_id = ?"
+                " AND e.account_id IS NOT NULL AND e.type <> 'events.reverted'"
+                f" AND EXISTS (SELECT 1 FROM {events} AS r WHERE r.account_id = e.account_id"
+                " AND r.type || '' = 'events.reverted')",
+                (batch_id,),
+            )
+        ]
+
     # A chunk
+
+    def drop_chunk_table(self) -> None:
+        """Give the room back."""
+        self.session.run(f"DROP TABLE {_CHUNK}")
 
     def next_bounds(self, key: bytes, after: str, size: int) -> tuple[str, int] | None:
         """The last id of the next so many targets, and how many they are."""

@@ -127,10 +127,11 @@ def envelope_for(command: str, given: Mapping[str, Any]) -> Envelope:
     return Envelope(**fields)
 
 
-def settled_actor(otherwise: Actor | None = None) -> Actor:
+def settled_actor(what: str, otherwise: Actor | None = None) -> Actor:
     """The actor that the surrounding `acting` blocks settle.
 
     Args:
+        what: what needs one, for the message.
         otherwise: who acts if they settle none.
 
     Raises:
@@ -139,7 +140,7 @@ def settled_actor(otherwise: Actor | None = None) -> Actor:
     actor: Actor | None = _settled.get().get("actor") or otherwise
     if actor is None:
         raise MissingActorError(
-            "an actor is needed: give one, or set one for a block with modlog.acting(…)"
+            f"{what} needs an actor: give one, or set one for a block with modlog.acting(…)"
         )
     return actor
 

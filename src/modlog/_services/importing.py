@@ -190,7 +190,7 @@ class _Parser:
 
     def _actor(self, value: object) -> Actor:
         if value is None:
-            return settled_actor()
+            return settled_actor("a record")
         if isinstance(value, Actor):
             return value
         # The same few actors stand in most records.

@@ -473,7 +473,7 @@ class Sweeps:
         self, plan: SweepPlan, progress: Progress | None, actor: Actor | None
     ) -> SweepOutcome:
         """See `SweepPlan.execute`."""
-        runner = actor or settled_actor(plan.sweep.planned.actor)
+        runner = actor or settled_actor("a sweep", plan.sweep.planned.actor)
         with self._working() as reader:
             sweeping = Sweeping(reader.store.database, reader.session)
             sweeping.make_chunk_table()

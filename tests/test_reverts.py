@@ -1,9 +1,11 @@
 """Plans that show what taking changes back would come to, and their application."""
 
+import multiprocessing
 import sqlite3
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -24,6 +26,7 @@ from modlog import (
 from modlog._ground.events import AccountErased, Draft, Envelope, SweepPlanned
 from modlog._services import reverting
 from modlog.testing import MovableClock
+from tests import places
 from tests.recording import append
 
 ANN = Actor.human("ann")
@@ -552,3 +555,65 @@ def test_ids_of_every_script_come_in_one_order(log, small_chunks):
     assert [line.account_id for line in plan.lines()] == ids
     assert plan.apply(**SORRY).reverted == len(ids)
     assert log.verify().ok
+
+
+# Size
+
+MANY = 100_000
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.soak)])
+def test_memory_stays_flat_however_many_accounts_there_are(kind):
+    with places.fresh(kind) as place:
+        with place.open() as log:
+            log.ingest(many(), batch_id="import")
+        ours, theirs = SPAWN.Pipe()
+        child = SPAWN.Process(target=growth, args=(place, theirs))
+        child.start()
+        grown = ours.recv()
+        child.join()
+    assert grown.keys() == {"plan", "lines", "apply", "count"}
+    assert all(megabytes < 100 for megabytes in grown.values()), grown
+
+
+def many():
+    """Accounts of which a clean-up deletes each, and changes every fourth besides."""
+    common: dict = {"at": "2026-01-01T00:00:00Z", "actor": WAN["actor"], "reason": "clean-up"}
+    ids = [f"{n:06}" for n in range(MANY)]
+    for account_id in ids:
+        yield {"do": "create", "account_id": account_id, "profile": {"nickname": "x"}, **common}
+    common["batch_id"] = "clean-up"
+    for account_id in ids:
+        yield {"do": "delete", "account_id": account_id, **common}
+    for account_id in ids[::4]:
+        yield {
+            "do": "change_profile",
+            "account_id": account_id,
+            "changes": {"nickname": None},
+            **common,
+        }
+
+
+def growth(place, pipe):
+    """How many megabytes more a process comes to need, step by step."""
+    with place.open() as log:
+        log.count()
+        before = peak()
+        grown = {}
+        plan = log.plan_revert(CLEAN_UP)
+        grown["plan"] = peak() - before
+        assert sum(1 for _ in plan.lines()) == MANY
+        grown["lines"] = peak() - before
+        assert plan.apply(**SORRY).reverted == MANY
+        grown["apply"] = peak() - before
+        assert log.count()[Status.ACTIVE] == log.without(CLEAN_UP).count()[Status.ACTIVE] == MANY
+        grown["count"] = peak() - before
+    pipe.send(grown)
+
+
+def peak():
+    """The most memory that this process has held so far, in megabytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("VmHWM:")]
+    return int(line.split()[1]) // 1024

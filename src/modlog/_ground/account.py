@@ -8,11 +8,10 @@ from enum import StrEnum
 from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
 from attrs import cmp_using, define, field, frozen
-from attrs import evolve as replaced
 
 from modlog._ground import events
-from modlog._ground.events import Event
-from modlog._ground.values import EPOCH, same_json
+from modlog._ground.events import Event, fields_of
+from modlog._ground.values import EPOCH, parsed_instant, same_json
 
 
 class Status(StrEnum):
@@ -88,33 +87,44 @@ class AccountState:
 
     def copy(self) -> Self:
         """The same state, with containers of its own."""
-        return replaced(
-            self,
-            profile=dict(self.profile),
-            flags=dict(self.flags),
-            sanctions=dict(self.sanctions),
+        return type(self)(
+            self.version,
+            self.latest,
+            self.created,
+            self.erased,
+            self.protected,
+            dict(self.profile),
+            dict(self.flags),
+            dict(self.sanctions),
         )
 
-    def see(self, entry: Happened) -> None:
-        """Take note that the event was recorded, whatever it changes."""
-        if entry.version == 1 or entry.occurred_at > self.latest:
-            self.latest = entry.occurred_at
-        self.version = entry.version
+    def see(self, version: int, occurred_at: datetime) -> None:
+        """Take note that an event was recorded, whatever it changes."""
+        if version == 1 or occurred_at > self.latest:
+            self.latest = occurred_at
+        self.version = version
 
     def apply(self, entry: Happened) -> None:
         """Fold one more event in. Never raises: what makes no sense changes but the version."""
-        self.see(entry)
-        self.take_effect(entry)
+        self.record(entry.version, entry.occurred_at, entry.event)
 
-    def take_effect(self, entry: Happened) -> None:
-        """What the event changes, apart from having been recorded."""
-        event = entry.event
-        if self.erased:
+    def record(self, version: int, occurred_at: datetime, event: Event) -> None:
+        """As `apply`, for an event that stands by itself."""
+        self.see(version, occurred_at)
+        self.fold(event.TYPE, version, occurred_at, fields_of(event))
+
+    def fold(
+        self, type_name: str, version: int, occurred_at: datetime, data: Mapping[str, Any]
+    ) -> None:
+        """What an event of this type with these fields changes, as an event or as stored.
+
+        Long replays call this with what the store holds, and build no events.
+        """
+        if self.erased or not (self.created or type_name in _BEFORE_CREATION):
             return
-        if self.created or isinstance(event, events.AccountCreated | events.AccountErased):
-            effect = _EFFECTS.get(type(event))
-            if effect is not None:
-                effect(self, entry, event)
+        effect = _EFFECTS.get(type_name)
+        if effect is not None:
+            effect(self, version, occurred_at, data)
 
     def status(self, at: datetime) -> Status:
         """The status at an instant; only the expiry of suspensions depends on it."""
@@ -136,66 +146,77 @@ class AccountState:
         )
 
 
-def _created(state: AccountState, entry: Happened, event: events.AccountCreated) -> None:
+_Data = Mapping[str, Any]
+
+
+def _created(state: AccountState, version: int, at: datetime, data: _Data) -> None:
     state.created = True
-    state.profile = dict(event.profile)
+    state.profile = dict(data["profile"])
 
 
-def _profile_changed(state: AccountState, entry: Happened, event: events.ProfileChanged) -> None:
-    for key, value in event.changes.items():
+def _profile_changed(state: AccountState, version: int, at: datetime, data: _Data) -> None:
+    for key, value in data["changes"].items():
         if value is None:
             state.profile.pop(key, None)
         else:
             state.profile[key] = value
 
 
-def _flagged(state: AccountState, entry: Happened, event: events.AccountFlagged) -> None:
-    state.flags[entry.version] = event.label
+def _flagged(state: AccountState, version: int, at: datetime, data: _Data) -> None:
+    state.flags[version] = data["label"]
 
 
-def _flags_cleared(state: AccountState, entry: Happened, event: events.FlagsCleared) -> None:
-    for version in event.flags:
-        state.flags.pop(version, None)
+def _flags_cleared(state: AccountState, version: int, at: datetime, data: _Data) -> None:
+    for flag in data["flags"]:
+        state.flags.pop(flag, None)
 
 
-def _suspended(state: AccountState, entry: Happened, event: events.AccountSuspended) -> None:
-    state.sanctions[entry.version] = StandingSanction("suspension", entry.occurred_at, event.until)
+def _suspended(state: AccountState, version: int, at: datetime, data: _Data) -> None:
+    until = data["until"]
+    if isinstance(until, str):
+        until = parsed_instant(until, "until")
+    state.sanctions[version] = StandingSanction("suspension", at, until)
 
 
-def _deleted(state: AccountState, entry: Happened, event: events.AccountDeleted) -> None:
-    state.sanctions[entry.version] = StandingSanction("deletion", entry.occurred_at)
+def _deleted(state: AccountState, version: int, at: datetime, data: _Data) -> None:
+    state.sanctions[version] = StandingSanction("deletion", at)
 
 
-def _restored(state: AccountState, entry: Happened, event: events.AccountRestored) -> None:
-    for version in event.lifts:
-        state.sanctions.pop(version, None)
+def _restored(state: AccountState, version: int, at: datetime, data: _Data) -> None:
+    for sanction in data["lifts"]:
+        state.sanctions.pop(sanction, None)
 
 
-def _protected(state: AccountState, entry: Happened, event: events.AccountProtected) -> None:
+def _protected(state: AccountState, version: int, at: datetime, data: _Data) -> None:
     state.protected = True
 
 
-def _unprotected(state: AccountState, entry: Happened, event: events.AccountUnprotected) -> None:
+def _unprotected(state: AccountState, version: int, at: datetime, data: _Data) -> None:
     state.protected = False
 
 
-def _erased(state: AccountState, entry: Happened, event: events.AccountErased) -> None:
+def _erased(state: AccountState, version: int, at: datetime, data: _Data) -> None:
     state.erased = True
     state.profile = {}
 
 
-_EFFECTS: Final[Mapping[type[Event], Callable[[AccountState, Happened, Any], None]]] = {
-    events.AccountCreated: _created,
-    events.ProfileChanged: _profile_changed,
-    events.AccountFlagged: _flagged,
-    events.FlagsCleared: _flags_cleared,
-    events.AccountSuspended: _suspended,
-    events.AccountDeleted: _deleted,
-    events.AccountRestored: _restored,
-    events.AccountProtected: _protected,
-    events.AccountUnprotected: _unprotected,
-    events.AccountErased: _erased,
+_EFFECTS: Final[Mapping[str, Callable[[AccountState, int, datetime, _Data], None]]] = {
+    events.AccountCreated.TYPE: _created,
+    events.ProfileChanged.TYPE: _profile_changed,
+    events.AccountFlagged.TYPE: _flagged,
+    events.FlagsCleared.TYPE: _flags_cleared,
+    events.AccountSuspended.TYPE: _suspended,
+    events.AccountDeleted.TYPE: _deleted,
+    events.AccountRestored.TYPE: _restored,
+    events.AccountProtected.TYPE: _protected,
+    events.AccountUnprotected.TYPE: _unprotected,
+    events.AccountErased.TYPE: _erased,
 }
+# Everything else presumes that the account exists.
+_BEFORE_CREATION: Final = frozenset((events.AccountCreated.TYPE, events.AccountErased.TYPE))
+# Types that change nothing, and those whose instant the state keeps.
+WITHOUT_EFFECT: Final = frozenset(events.EVENT_CLASSES) - frozenset(_EFFECTS)
+IMPOSING: Final = frozenset((events.AccountSuspended.TYPE, events.AccountDeleted.TYPE))
 
 
 def evolve(state: AccountState, entry: Happened) -> AccountState:
@@ -232,9 +253,9 @@ def replay(history: Iterable[Happened]) -> AccountState:
     history = list(history)
     state = AccountState()
     for entry in counting(history):
-        state.take_effect(entry)
+        state.fold(entry.event.TYPE, entry.version, entry.occurred_at, fields_of(entry.event))
     for entry in history:
-        state.see(entry)
+        state.see(entry.version, entry.occurred_at)
     return state
 
 

@@ -261,6 +261,12 @@ EVENT_CLASSES: Final[Mapping[str, type[Event]]] = {
     cls.TYPE: cls for union in (AccountEvent, SweepEvent) for cls in union.__args__
 }
 _FIELDS: Final = {cls: tuple(attrs.fields_dict(cls)) for cls in EVENT_CLASSES.values()}
+_NAMES: Final = {cls: frozenset(names) for cls, names in _FIELDS.items()}
+
+
+def fields_of(event: Event) -> dict[str, Any]:
+    """An event's own fields as they are."""
+    return {name: getattr(event, name) for name in _FIELDS[type(event)]}
 
 
 def data_of(event: Event) -> dict[str, Any]:
@@ -278,7 +284,7 @@ def event_of(type_name: str, data: Mapping[str, Any]) -> Event:
     if cls is None:
         raise InvalidInputError(f"no event has the type {shown(type_name)}")
     names = _FIELDS[cls]
-    if len(data) != len(names) or any(name not in data for name in names):
+    if data.keys() != _NAMES[cls]:
         check_names(data, names, type_name)
         missing = ", ".join(name for name in names if name not in data)
         raise InvalidInputError(f"{type_name} lacks {missing}")

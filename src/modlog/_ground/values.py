@@ -32,6 +32,11 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
+def is_storable(text: str) -> bool:
+    """Whether a database can hold the text."""
+    return (text.isascii() and "\0" not in text) or not _UNSTORABLE.search(text)
+
+
 def checked_text(value: object, what: str) -> str:
     """Any text that a database can hold: no NUL, no lone surrogates."""
     if not isinstance(value, str):

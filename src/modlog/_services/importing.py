@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import islice
@@ -21,18 +21,20 @@ from modlog._errors import (
 )
 from modlog._ground.account import AccountState
 from modlog._ground.decisions import Command, decide
-from modlog._ground.events import AccountCreated, AccountEvent, Draft, Entry, Envelope
+from modlog._ground.events import AccountCreated, AccountEvent, Draft, Envelope
 from modlog._ground.values import (
     Actor,
     checked_id,
     checked_probability,
     checked_text,
+    is_storable,
     parsed_instant,
     shown,
 )
 from modlog._services.acting import settled_actor
-from modlog._services.records import Unreadable, read_command
-from modlog._services.requests import request_key
+from modlog._services.records import Unreadable, is_mapping, read_command
+from modlog._services.requests import key_digest, request_digest
+from modlog._storage.codec import event_row
 from modlog._storage.store import Key, Writer
 
 OpenChunk = Callable[[], AbstractContextManager[Writer]]
@@ -83,19 +85,6 @@ class IngestOutcome:
         return self.recorded + self.skipped + len(self.rejected)
 
 
-@frozen
-class _Parsed:
-    """A record whose values are in order, before anything is decided."""
-
-    line: int
-    record: object
-    account_id: str
-    command: Command
-    envelope: Envelope
-    at: datetime
-    key: Key | None
-
-
 def ingest(
     open_chunk: OpenChunk,
     numbered: Iterable[tuple[int, object]],
@@ -109,91 +98,56 @@ def ingest(
     if chunk < 1:
         raise InvalidInputError(f"chunk must be a number of records from 1, not {shown(chunk)}")
     batch = f"import-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
-    parser = _Parser(batch)
-    known = _KnownStates()
+    importing = _Import(batch)
     outcome = IngestOutcome(batch_id=batch)
     records = iter(numbered)
     while block := list(islice(records, chunk)):
-        rejected: list[Rejection] = []
-        parsed = list(parser.parsed(block, rejected))
         with open_chunk() as writer:
-            deciding = _Chunk(writer, known, batch, rejected)
-            deciding.decide(parsed)
-            rejected.sort(key=lambda rejection: rejection.line)
-            if strict and rejected:
-                first = rejected[0]
+            taking = _Chunk(importing, writer)
+            taking.take(block)
+            if strict and taking.rejected:
+                first = taking.rejected[0]
                 raise ImportRejectedError(
                     f"record {first.line} cannot be taken: {first.reason}; nothing of its chunk "
                     f"was written, {outcome.recorded} records before it were",
                     line=first.line,
                 )
-            deciding.write()
-        outcome.rejected.extend(rejected)
-        outcome = deciding.added_to(outcome)
+            taking.write()
+        outcome = taking.added_to(outcome)
         if progress:
             progress(outcome)
     return outcome
 
 
 @define
-class _Parser:
-    """Turns records into commands with envelopes."""
+class _Import:
+    """What an import keeps from one chunk to the next.
+
+    Attributes:
+        states: of accounts, good for as long as nobody else has written.
+        head: the position at which they are good; -1 for never.
+    """
 
     batch_id: str
+    states: dict[str, AccountState] = field(factory=dict)
+    head: int = -1
     _actors: dict[object, Actor] = field(factory=dict)
-    _filled: str = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self._filled = f"imported with {self.batch_id}"
+    def load(self, writer: Writer, account_ids: set[str]) -> None:
+        """Have the states of these accounts, as they are now."""
+        if self.head != writer.head.position or len(self.states) > _KEPT_STATES:
+            self.states = {}
+        missing = [id_ for id_ in account_ids if id_ not in self.states]
+        if missing:
+            self.states.update(writer.states(missing))
+        self.head = -1  # good again once what is decided on them is written
 
-    def parsed(
-        self, block: Iterable[tuple[int, object]], rejected: list[Rejection]
-    ) -> Iterator[_Parsed]:
-        """Those records that can be read; the others are rejected."""
-        for line, record in block:
-            try:
-                yield self._parse(line, record)
-            except StoreError:
-                raise
-            except ModlogError as error:
-                text = record.text if isinstance(record, Unreadable) else record
-                rejected.append(Rejection(line=line, record=text, reason=str(error)))
-
-    def _parse(self, line: int, record: object) -> _Parsed:
-        name, account_id, command = read_command(record)
-        assert isinstance(record, Mapping)
-        if "at" not in record:
-            raise InvalidInputError("a record needs at: when it happened")
-        at = parsed_instant(record["at"], "at")
-        reason = record.get("reason")
-        asked = Envelope(
-            actor=self._actor(record.get("actor")),
-            reason=None if reason is None else checked_text(reason, "reason"),
-            policy=_optional(checked_id, record, "policy"),
-            batch_id=_optional(checked_id, record, "batch_id") or self.batch_id,
-            confidence=_optional(checked_probability, record, "confidence"),
-            correlation_id=_optional(checked_id, record, "correlation_id"),
-            occurred_at=at,
-        )
-        key = _optional(checked_text, record, "key")
-        if key == "":
-            raise InvalidInputError("key must not be empty: leave it out if there is none")
-        return _Parsed(
-            line,
-            record,
-            account_id,
-            command,
-            asked if reason and reason.strip() else replaced(asked, reason=self._filled),
-            at,
-            request_key(key, name, account_id, command, asked) if key else None,
-        )
-
-    def _actor(self, value: object) -> Actor:
+    def actor(self, value: object) -> Actor:
+        """The actor of a record; the same few stand in most of them."""
         if value is None:
             return settled_actor("a record")
         if isinstance(value, Actor):
             return value
-        # The same few actors stand in most records.
         cache_key = tuple(value.items()) if type(value) is dict else None
         try:
             return self._actors[cache_key]
@@ -211,78 +165,95 @@ def _optional(check: Callable[[Any, str], Any], record: Mapping[str, Any], name:
 
 
 @define
-class _KnownStates:
-    """States from earlier chunks, good for as long as nobody else has written."""
-
-    head: int = -1
-    states: dict[str, AccountState] = field(factory=dict)
-
-    def load(self, writer: Writer, account_ids: set[str]) -> None:
-        """Have the states of these accounts, as they are now."""
-        if self.head != writer.head.position or len(self.states) > _KEPT_STATES:
-            self.states = {}
-        missing = [id_ for id_ in account_ids if id_ not in self.states]
-        if missing:
-            self.states.update(writer.states(missing))
-
-    def forget(self) -> None:
-        """Have nothing: the chunk that changed the states was not written."""
-        self.head, self.states = -1, {}
-
-
-@define
 class _Chunk:
-    """The records of one transaction, as they are decided."""
+    """The records of one transaction, taken one by one.
 
+    Of a record that is taken nothing stays but its row: the fewer objects live on, the less
+    there is for the garbage collector to look through.
+    """
+
+    importing: _Import
     writer: Writer
-    known: _KnownStates
-    batch_id: str
-    rejected: list[Rejection]
-    drafts: list[Draft] = field(factory=list)
+    rows: list[tuple[Any, ...]] = field(factory=list)
+    keys: list[tuple[bytes, bytes, int]] = field(factory=list)
     before: dict[str, AccountState] = field(factory=dict)
-    keys: list[tuple[Key, int]] = field(factory=list)
+    rejected: list[Rejection] = field(factory=list)
     recorded: int = 0
     created: int = 0
     skipped: int = 0
     late: int = 0
+    _digests: dict[str, bytes] = field(factory=dict)
     _answered: dict[bytes, bytes] = field(factory=dict)
 
-    def decide(self, parsed: list[_Parsed]) -> None:
+    def take(self, block: Sequence[tuple[int, object]]) -> None:
         """Decide each record on the state that the ones before it left."""
-        self.known.load(self.writer, {one.account_id for one in parsed})
-        self.known.head, states = -1, self.known.states  # good again once they are written
-        digests = [one.key.digest for one in parsed if one.key]
-        self._answered = self.writer.answered(digests) if digests else {}
-        for one in parsed:
+        named = [record for _, record in block if is_mapping(record)]
+        self.importing.load(self.writer, set(_texts(named, "account_id")))
+        self._digests = {key: key_digest(key) for key in _texts(named, "key")}
+        if self._digests:
+            self._answered = self.writer.answered(list(self._digests.values()))
+        for line, record in block:
             try:
-                self._decide(one, states)
+                self._take(record)
             except StoreError:
                 raise
             except ModlogError as error:
-                self.rejected.append(Rejection(line=one.line, record=one.record, reason=str(error)))
+                shown_ = record.text if isinstance(record, Unreadable) else record
+                self.rejected.append(Rejection(line=line, record=shown_, reason=str(error)))
 
-    def _decide(self, one: _Parsed, states: dict[str, AccountState]) -> None:
-        if one.key and self._is_answered(one.key):
-            self.skipped += 1
-            return
-        account_id = one.account_id
+    def _take(self, record: object) -> None:
+        name, account_id, command = read_command(record)
+        assert isinstance(record, Mapping)
+        if "at" not in record:
+            raise InvalidInputError("a record needs at: when it happened")
+        at = parsed_instant(record["at"], "at")
+        envelope, reason = self._envelope(record, at)
+        key = _optional(checked_text, record, "key")
+        if key is None:
+            self._decide(account_id, command, envelope, at)
+        elif key:
+            request = request_digest(name, account_id, command, envelope, reason=reason)
+            asked = Key(self._digests[key], request, key)
+            if self._is_answered(asked):
+                self.skipped += 1
+                return
+            self._decide(account_id, command, envelope, at)
+            self.keys.append((asked.digest, asked.request, self.rows[-1][0]))
+            self._answered[asked.digest] = asked.request
+        else:
+            raise InvalidInputError("key must not be empty: leave it out if there is none")
+
+    def _envelope(self, record: Mapping[str, Any], at: datetime) -> tuple[Envelope, str | None]:
+        """The envelope of a record, its reason filled in, and the reason as it was given."""
+        batch_id = self.importing.batch_id
+        reason = _optional(checked_text, record, "reason")
+        envelope = Envelope(
+            actor=self.importing.actor(record.get("actor")),
+            reason=reason if reason and reason.strip() else f"imported with {batch_id}",
+            policy=_optional(checked_id, record, "policy"),
+            batch_id=_optional(checked_id, record, "batch_id") or batch_id,
+            confidence=_optional(checked_probability, record, "confidence"),
+            correlation_id=_optional(checked_id, record, "correlation_id"),
+            occurred_at=at,
+        )
+        return envelope, reason
+
+    def _decide(self, account_id: str, command: Command, envelope: Envelope, at: datetime) -> None:
+        states = self.importing.states
         state = states.get(account_id) or AccountState()
         is_new = state.version == 0
-        if is_new and not isinstance(one.command, AccountCreated):
-            opened = AccountState(version=1, latest=one.at, created=True)
-            event = decide(account_id, opened, one.command, one.at)
-            self._draft(account_id, state, AccountCreated(), self._opening(one))
+        if is_new and not isinstance(command, AccountCreated):
+            opened = AccountState(version=1, latest=at, created=True)
+            event = decide(account_id, opened, command, at)
+            self._record(account_id, state, AccountCreated(), self._opening(envelope), at)
             self.created += 1
         else:
-            event = decide(account_id, state, one.command, one.at)
-        if not is_new and one.at < state.latest:
+            event = decide(account_id, state, command, at)
+        if not is_new and at < state.latest:
             self.late += 1
-        self._draft(account_id, state, event, one.envelope)
+        self._record(account_id, state, event, envelope, at)
         states[account_id] = state
         self.recorded += 1
-        if one.key:
-            self.keys.append((one.key, len(self.drafts) - 1))
-            self._answered[one.key.digest] = one.key.request
 
     def _is_answered(self, key: Key) -> bool:
         request = self._answered.get(key.digest)
@@ -293,38 +264,41 @@ class _Chunk:
             )
         return request is not None
 
-    def _opening(self, one: _Parsed) -> Envelope:
+    def _opening(self, envelope: Envelope) -> Envelope:
         return Envelope(
             actor=_IMPORTER,
-            reason=f"first seen in a record imported with {self.batch_id}",
-            batch_id=one.envelope.batch_id,
-            occurred_at=one.at,
+            reason=f"first seen in a record imported with {self.importing.batch_id}",
+            batch_id=envelope.batch_id,
+            occurred_at=envelope.occurred_at,
         )
 
-    def _draft(
-        self, account_id: str, state: AccountState, event: AccountEvent, envelope: Envelope
+    def _record(
+        self,
+        account_id: str,
+        state: AccountState,
+        event: AccountEvent,
+        envelope: Envelope,
+        at: datetime,
     ) -> None:
         if account_id not in self.before:
             self.before[account_id] = state.copy()
-        draft = Draft(account_id, state.version + 1, event, envelope)
-        self.drafts.append(draft)
-        state.apply(
-            Entry(
-                version=draft.version,
-                occurred_at=envelope.occurred_at or self.writer.instant,
-                event=event,
-            )
-        )
+        version = state.version + 1
+        position = self.writer.head.position + len(self.rows) + 1
+        draft = Draft(account_id, version, event, envelope)
+        self.rows.append(event_row(position, self.writer.at, draft))
+        state.record(version, at, event)
 
     def write(self) -> None:
         """Write what was decided."""
-        if self.drafts:
-            states = {id_: (old, self.known.states[id_]) for id_, old in self.before.items()}
-            self.writer.append(self.drafts, states, self.keys)
-        self.known.head = self.writer.head.position
+        if self.rows:
+            states = self.importing.states
+            changed = ((id_, old, states[id_]) for id_, old in self.before.items())
+            self.writer.append_rows(self.rows, changed, self.keys)
+        self.importing.head = self.writer.head.position
 
     def added_to(self, outcome: IngestOutcome) -> IngestOutcome:
         """The outcome so far, with this chunk's."""
+        outcome.rejected.extend(self.rejected)
         return replaced(
             outcome,
             recorded=outcome.recorded + self.recorded,
@@ -332,3 +306,11 @@ class _Chunk:
             skipped=outcome.skipped + self.skipped,
             late=outcome.late + self.late,
         )
+
+
+def _texts(records: Iterable[Mapping[str, Any]], name: str) -> Iterator[str]:
+    """The values of one field that may be what they should be; the others are rejected later."""
+    for record in records:
+        value = record.get(name)
+        if isinstance(value, str) and is_storable(value):
+            yield value

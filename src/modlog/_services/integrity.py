@@ -11,7 +11,7 @@ from modlog._errors import CorruptEventError
 from modlog._ground.account import AccountState
 from modlog._storage.checks import CHECKS, Finding, kinds_of_events
 from modlog._storage.database import Database, Session
-from modlog._storage.replays import States, beside, projected, replays
+from modlog._storage.replays import States, beside, checked_replays, projected
 from modlog._storage.store import Store
 
 _PROGRESS_EVERY: Final = 5_000
@@ -86,9 +86,7 @@ class _Replaying:
                 )
 
     def _replayed(self) -> States:
-        for pair in replays(
-            self._database, self._session, whole_events=True, on_damage=self._damage
-        ):
+        for pair in checked_replays(self._database, self._session, self._damage):
             self.accounts += 1
             if self._progress and self.accounts % _PROGRESS_EVERY == 0:
                 self._progress(self.accounts)

@@ -307,7 +307,8 @@ class ModLog:
         with self._chunk() as writer:
             head = writer.head.position
             event = writer.record(account_id, decided, key)
-            if override and event.position > head:  # not one that its key answered
+            is_new = event.position > head  # not one that its key answered
+            if override and is_new and writer.states([account_id])[account_id].protected:
                 writer.record(account_id, _approval(event, override), None)
             return event
 
@@ -673,10 +674,11 @@ class ModLog:
 
     def _sweeps(self) -> Sweeps:
         guardrails = self._guardrails or Guardrails()
-        return Sweeps(guardrails, self._reader, self._chunk_in, self._present)
+        return Sweeps(guardrails, self._reader, self._chunk_in, self._present, self._refused)
 
     def _reverting(self) -> Reverting:
-        return Reverting(self._reader, self._chunk_in, self._snapshot_in, self._present)
+        refused = self._refused if self._guardrails is not None else None
+        return Reverting(self._reader, self._chunk_in, self._snapshot_in, self._present, refused)
 
     @contextmanager
     def _chunk_in(self, reader: Reader) -> Iterator[Writer]:

@@ -6,31 +6,51 @@ from hashlib import blake2b
 
 from modlog._ground.decisions import ARGUMENTS, Command
 from modlog._ground.events import Envelope, plain
-from modlog._ground.values import instant_text
+from modlog._ground.values import to_micros
 from modlog._storage.codec import canonical
 from modlog._storage.store import Key
 
 
 def request_key(text: str, name: str, account_id: str, command: Command, envelope: Envelope) -> Key:
-    """An idempotency key with the digest of the request that it belongs to.
+    """An idempotency key with the digest of the request that it belongs to."""
+    request = request_digest(name, account_id, command, envelope, reason=envelope.reason)
+    return Key(key_digest(text), request, text)
 
-    The request is what was asked for, not the event decided from it: a repeated `restore` is
-    the same request whatever is in force by now.
+
+def request_digest(
+    name: str, account_id: str, command: Command, envelope: Envelope, *, reason: str | None
+) -> bytes:
+    """What stands for a request: what was asked for, not the event decided from it.
+
+    A repeated `restore` is the same request whatever is in force by now.
+
+    Args:
+        name: of the command.
+        account_id: the account.
+        command: with its arguments.
+        envelope: who, when and under which policy.
+        reason: as it was given, before any was filled in.
     """
     actor = envelope.actor
     occurred_at = envelope.occurred_at
-    request = canonical(
-        [
-            name,
-            account_id,
-            [plain(getattr(command, argument)) for argument in ARGUMENTS[name]],
-            [actor.kind, actor.id, actor.version, actor.account_id],
-            envelope.reason,
-            envelope.policy,
-            None if occurred_at is None else instant_text(occurred_at),
-        ]
+    return _digest(
+        canonical(
+            [
+                name,
+                account_id,
+                [plain(getattr(command, argument)) for argument in ARGUMENTS[name]],
+                [actor.kind, actor.id, actor.version, actor.account_id],
+                reason,
+                envelope.policy,
+                None if occurred_at is None else to_micros(occurred_at),
+            ]
+        )
     )
-    return Key(_digest(text.encode()), _digest(request), text)
+
+
+def key_digest(text: str) -> bytes:
+    """Under which an idempotency key is kept."""
+    return _digest(text.encode())
 
 
 def _digest(text: bytes) -> bytes:

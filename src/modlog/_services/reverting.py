@@ -13,20 +13,23 @@ from uuid import uuid4
 from attrs import define, field, frozen
 from attrs import evolve as replaced
 
-from modlog._errors import ConflictError, InvalidInputError, IrreversibleError
+from modlog._errors import ConflictError, GuardrailError, InvalidInputError, IrreversibleError
 from modlog._ground.account import Account, AccountState, Status, account_at
 from modlog._ground.events import (
     AccountErased,
+    ActionRefused,
     Draft,
     Entry,
     Envelope,
     EventsReverted,
     RecordedEvent,
 )
+from modlog._ground.guardrails import OWN_ACCOUNT
 from modlog._ground.reversal import Remark, Reversal, remarks, reversal, same_outcome
 from modlog._ground.selection import Selection
 from modlog._ground.values import checked_id, shown, to_micros
 from modlog._services.acting import envelope_for
+from modlog._services.guarding import Refuse, check_actor
 from modlog._storage.codec import canonical
 from modlog._storage.reverting import Targets, status_moves
 from modlog._storage.selecting import EVERY_EVENT, Condition, up_to
@@ -86,6 +89,7 @@ class RevertOutcome:
         batch_id: its own; reverting that batch takes the revert back.
         reverted: accounts whose events were reverted, by this call.
         already: accounts that an earlier call under the same batch_id had done.
+        refused: accounts left alone by a guardrail: the actor's own, with a sanction to lift.
         changed: accounts left alone, because newer events lead elsewhere than the plan showed.
         targets: events that were reverted, by this call.
         irreversible: selected events that no revert can name: type → number.
@@ -94,6 +98,7 @@ class RevertOutcome:
     batch_id: str
     reverted: int
     already: int
+    refused: tuple[str, ...]
     changed: tuple[str, ...]
     targets: int
     irreversible: Mapping[str, int]
@@ -177,6 +182,7 @@ class RevertPlan:
             ConflictError: the batch_id belongs to something else; or, with on_conflict="raise",
                 an account has changed.
             MissingReasonError, MissingActorError: a revert tells who and why.
+            GuardrailError: the actor's own account is suspended or deleted.
         """
         if on_conflict not in ("itemise", "raise"):
             raise InvalidInputError(
@@ -193,6 +199,7 @@ class Reverting:
     _writing: Callable[[Reader], AbstractContextManager[Writer]]
     _snapshot: Callable[[Reader], AbstractContextManager[Reader]]
     _now: Callable[[Reader], datetime]
+    _refuse: Refuse | None  # where guardrails hold
 
     # Planning
 
@@ -280,7 +287,7 @@ class Reverting:
         """See `RevertPlan.apply`."""
         batch = f"revert-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
         envelope = replaced(envelope_for("revert", given), batch_id=batch)
-        with self._working() as reader:
+        with self._recording(envelope) as refused, self._working() as reader:
             head = self._remember(reader, plan, batch)
             with self._gathered(reader, plan.selection, head) as targets:
                 total, _, others = targets.totals()
@@ -288,10 +295,12 @@ class Reverting:
                 seen = reader.head().position
                 already = targets.leave_out_batch(batch)
                 applying = _Applying(
-                    self, reader, targets, envelope, on_conflict, batch, seen, already
+                    self, reader, targets, envelope, on_conflict, batch, seen, already, refused
                 )
                 for after, last in targets.bounds(CHUNK):
                     with self._writing(reader) as writer:
+                        if self._refuse:
+                            applying.check_own(writer, after, last)
                         applying.chunk(writer, after, last)
                     if progress:
                         progress(RevertProgress(done=applying.done, total=total))
@@ -299,10 +308,31 @@ class Reverting:
             batch_id=batch,
             reverted=applying.reverted,
             already=applying.already,
+            refused=tuple(refused),
             changed=tuple(applying.changed),
             targets=applying.named,
             irreversible=irreversible,
         )
+
+    @contextmanager
+    def _recording(self, envelope: Envelope) -> Iterator[list[str]]:
+        """Record what the guardrails stop, when no transaction of the revert is open any more.
+
+        Yields:
+            a list for the accounts that are left out.
+        """
+        stopped: list[tuple[str, str]] = []
+        refused: list[str] = []
+        try:
+            yield refused
+        except GuardrailError as error:
+            stopped.append((str(envelope.actor.account_id), error.rule))
+            raise
+        finally:
+            stopped += [(account_id, OWN_ACCOUNT) for account_id in refused]
+            for account_id, rule in stopped:
+                if self._refuse:
+                    self._refuse(account_id, ActionRefused("revert", rule), envelope)
 
     def _remember(self, reader: Reader, plan: RevertPlan, batch_id: str) -> int:
         """Keep what the batch is to revert; the head that it was first asked with.
@@ -332,6 +362,7 @@ class _Applying:
     Attributes:
         seen: the position up to which the batch's own events are known.
         already: accounts that another call under the same batch_id has done.
+        refused: accounts that a guardrail left out.
     """
 
     reverting: Reverting
@@ -342,6 +373,7 @@ class _Applying:
     batch_id: str
     seen: int
     already: int
+    refused: list[str]
     reverted: int = 0
     named: int = 0
     changed: list[str] = field(factory=list)
@@ -349,7 +381,19 @@ class _Applying:
     @property
     def done(self) -> int:
         """Accounts that are through."""
-        return self.already + self.reverted + len(self.changed)
+        return self.already + self.reverted + len(self.refused) + len(self.changed)
+
+    def check_own(self, writer: Writer, after: str, last: str) -> None:
+        """Nobody lifts a sanction on an account of their own, or acts while it has one."""
+        check_actor(self.reader, self.envelope.actor, writer.instant)
+        own = self.envelope.actor.account_id
+        versions = self.targets.of(own) if own and after < own <= last else []
+        if own and versions:
+            history = self.reader.histories([own], EVERY_EVENT)[own]
+            found = reversal(history, frozenset(versions))
+            if found.before.sanctions.keys() - found.after.sanctions.keys():
+                self.targets.leave_out(own)
+                self.refused.append(own)
 
     def chunk(self, writer: Writer, after: str, last: str) -> None:
         """Revert the accounts of a range."""
@@ -389,7 +433,7 @@ class _Applying:
             )
             drafts.append(draft)
             found.after.latest = found.before.latest
-            found.after.see(draft.entry(writer.instant))
+            found.after.see(draft.version, self.envelope.occurred_at or writer.instant)
             states[account_id] = (found.before, found.after)
             self.named += len(found.targets)
         if drafts:

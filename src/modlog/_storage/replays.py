@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, Final
 
-from modlog._errors import CorruptEventError
-from modlog._ground.account import AccountState, Happened, replay
-from modlog._ground.events import Entry, EventsReverted, RecordedEvent
-from modlog._ground.values import from_micros
-from modlog._storage.codec import EVENT_COLUMNS, event_from, recorded_event
+from modlog._errors import CorruptEventError, InvalidInputError
+from modlog._ground.account import IMPOSING, WITHOUT_EFFECT, AccountState, Happened, replay
+from modlog._ground.events import Entry, EventsReverted
+from modlog._ground.values import EPOCH, from_micros
+from modlog._storage.codec import EVENT_COLUMNS, event_from, fields_from, recorded_event
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.projection import Changes, card_sql, states_of
 from modlog._storage.schema import PROJECTION
@@ -33,7 +34,7 @@ def entry_from(row: Row) -> Entry:
     Raises:
         CorruptEventError: the row is not what modlog writes.
     """
-    account_id, version, occurred_at, type_name, schema, data = row
+    _, version, occurred_at, type_name, schema, data = row
     try:
         return Entry(
             version=version,
@@ -41,9 +42,11 @@ def entry_from(row: Row) -> Entry:
             event=event_from(type_name, schema, data),
         )
     except (CorruptEventError, OverflowError, TypeError) as error:
-        raise CorruptEventError(
-            f"version {version} of account {account_id!a} is damaged: {error}"
-        ) from error
+        raise _damaged(row, error) from error
+
+
+def _damaged(row: Row, error: Exception) -> CorruptEventError:
+    return CorruptEventError(f"version {row[1]} of account {row[0]!a} is damaged: {error}")
 
 
 def entries(
@@ -85,54 +88,83 @@ def histories(
     return found
 
 
-def replays(
-    database: Database,
-    session: Session,
-    condition: Condition = EVERY_EVENT,
-    *,
-    whole_events: bool = False,
-    on_damage: Callable[[str, CorruptEventError], None] | None = None,
-) -> States:
+def replays(database: Database, session: Session, condition: Condition = EVERY_EVENT) -> States:
     """The state that each account's events lead to, in the order of ids.
 
-    Events are folded as they come, so that no history is too long; one with reverts, which
+    Columns are folded as they come, so that no history is too long; one with reverts, which
     only a look at the whole can tell, is folded again.
 
     Args:
         condition: only events for which it holds.
-        whole_events: decode the envelope as well, which a fold does not need.
-        on_damage: told the account of an event that cannot be read, and why; the event then
-            changes nothing. Without it, such an event raises.
+
+    Raises:
+        CorruptEventError: a row is not what modlog writes.
     """
-    columns, decode = (
-        (_WHOLE_COLUMNS, _whole_event) if whole_events else (_FOLD_COLUMNS, entry_from)
-    )
-    rows = entries(database, session, condition, columns)
-    for account_id, events in groupby(rows, itemgetter(0)):
-        state, reverts, damaged = AccountState(), False, False
-        seen: list[Happened] = []
-        for row in events:
-            try:
-                entry = decode(row)
-            except CorruptEventError as error:
-                if on_damage is None:
-                    raise
-                on_damage(account_id, error)
-                damaged = True
-                continue
-            reverts = reverts or isinstance(entry.event, EventsReverted)
-            state.apply(entry)
-            if len(seen) < _KEPT:
-                seen.append(entry)
-        if reverts and not damaged:
+    for account_id, rows in groupby(entries(database, session, condition), itemgetter(0)):
+        state, seen = _folded(rows)
+        if state is None:
             if len(seen) == _KEPT:
-                seen[:] = histories(database, session, [account_id], condition)[account_id]
-            state = replay(seen)
+                history = histories(database, session, [account_id], condition)[account_id]
+            else:
+                history = [entry_from(row) for row in seen]
+            state = replay(history)
         yield account_id, state
 
 
-def _whole_event(row: Row) -> RecordedEvent:
-    return recorded_event(row[2:])
+def _folded(rows: Iterator[Row]) -> tuple[AccountState | None, list[Row]]:
+    """The state that an account's rows lead to, and the first rows that it has.
+
+    There is no state if there is a revert among the rows.
+    """
+    seen = list(islice(rows, _KEPT))
+    state = AccountState()
+    fold = state.fold
+    version, latest, reverts = 0, -sys.maxsize, False
+    for row in chain(seen, rows):
+        _, version, occurred_at, type_name, schema, data = row
+        latest = max(latest, occurred_at)
+        if type_name in WITHOUT_EFFECT:
+            reverts = reverts or type_name == EventsReverted.TYPE
+            continue
+        try:
+            fields = fields_from(type_name, schema, data)
+            since = from_micros(occurred_at) if type_name in IMPOSING else EPOCH
+            fold(type_name, version, since, fields)
+        except (InvalidInputError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _damaged(row, error) from error
+    state.version, state.latest = version, from_micros(latest)
+    return None if reverts else state, seen
+
+
+def checked_replays(
+    database: Database, session: Session, on_damage: Callable[[str, CorruptEventError], None]
+) -> States:
+    """As `replays`, from whole events, each of which is decoded with its envelope.
+
+    Args:
+        on_damage: told the account of an event that cannot be read, and why; the event then
+            changes nothing.
+    """
+    rows = entries(database, session, columns=_WHOLE_COLUMNS)
+    for account_id, some in groupby(rows, itemgetter(0)):
+        state, reverts, damaged = AccountState(), False, False
+        seen: list[Happened] = []
+        for row in some:
+            try:
+                event = recorded_event(row[2:])
+            except CorruptEventError as error:
+                on_damage(account_id, error)
+                damaged = True
+                continue
+            reverts = reverts or isinstance(event.event, EventsReverted)
+            state.apply(event)
+            if len(seen) < _KEPT:
+                seen.append(event)
+        if reverts and not damaged:
+            if len(seen) == _KEPT:
+                seen[:] = histories(database, session, [account_id])[account_id]
+            state = replay(seen)
+        yield account_id, state
 
 
 def projected(database: Database, session: Session) -> States:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -18,7 +18,7 @@ from modlog._ground.events import Draft, Entry, RecordedEvent
 from modlog._ground.selection import Scope, Selection
 from modlog._ground.values import Actor, from_micros, shown, to_micros
 from modlog._storage.codec import EVENT_COLUMNS, event_row, recorded_event
-from modlog._storage.database import Database, Head, Session, elsewhere
+from modlog._storage.database import Database, Head, Row, Session, elsewhere
 from modlog._storage.projection import Changes, card_sql, states_of
 from modlog._storage.replays import States, histories, projected, replays
 from modlog._storage.schema import EVENTS, KEYS, REVERTS
@@ -277,15 +277,33 @@ class Writer:
             the position of the first.
         """
         first = self.head.position + 1
-        self.insert([event_row(first + i, self.at, draft) for i, draft in enumerate(drafts)])
+        self.append_rows(
+            [event_row(first + i, self.at, draft) for i, draft in enumerate(drafts)],
+            ((account_id, *before_and_after) for account_id, before_and_after in states.items()),
+            [(key.digest, key.request, first + index) for key, index in keys],
+        )
+        return first
+
+    def append_rows(
+        self,
+        rows: Sequence[Row],
+        states: Iterable[tuple[str, AccountState, AccountState]],
+        keys: Sequence[tuple[bytes, bytes, int]],
+    ) -> None:
+        """As `append`, from rows of `event_row` whose positions follow the head.
+
+        Args:
+            rows: the events.
+            states: accounts with their state before and after.
+            keys: digest, request and position.
+        """
+        self.insert(rows)
         changes = Changes()
-        for account_id, (before, after) in states.items():
+        for account_id, before, after in states:
             changes.add(account_id, before, after)
         changes.write(self.store.database, self.session)
         if keys:
-            rows = sorted((key.digest, key.request, first + index) for key, index in keys)
-            self.store.database.load(self.session, KEYS, KEYS.names, rows)
-        return first
+            self.store.database.load(self.session, KEYS, KEYS.names, sorted(keys))
 
     def remembered_revert(self, batch_id: str) -> tuple[int, str] | None:
         """The head and selection that a revert was first asked with, if it was.

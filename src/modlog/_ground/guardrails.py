@@ -27,6 +27,7 @@ DELETION_RATE: Final = "deletion-rate"
 
 # What takes an account away from somebody.
 SANCTIONS: Final = frozenset({"suspend", "delete"})
+_LIMITS: Final = ("sweep_size", "sweep_share", "deletions_per_hour", "restored_days")
 _AUTOMATED: Final = frozenset({"bot", "model"})
 
 
@@ -73,6 +74,11 @@ class Guardrails:
     restored_days: int = field(default=30, converter=_whole)
     rules: tuple[Rule, ...] = field(default=(), converter=_rules)
 
+    @classmethod
+    def recorded(cls, data: Mapping[str, Any]) -> Guardrails:
+        """The limits that a sweep was planned under; own rules had their say then."""
+        return cls(**{name: data[name] for name in _LIMITS if name in data})
+
     @property
     def restored_within(self) -> timedelta:
         """How long a human's restoring binds bots and models."""
@@ -80,13 +86,8 @@ class Guardrails:
 
     def data(self) -> Mapping[str, Any]:
         """The limits as JSON values; own rules by their names."""
-        return {
-            "sweep_size": self.sweep_size,
-            "sweep_share": self.sweep_share,
-            "deletions_per_hour": self.deletions_per_hour,
-            "restored_days": self.restored_days,
-            "rules": [rule_name(rule) for rule in self.rules],
-        }
+        limits = {name: getattr(self, name) for name in _LIMITS}
+        return {**limits, "rules": [rule_name(rule) for rule in self.rules]}
 
     def needs_approval(self, size: int, active: int) -> bool:
         """Whether a sweep of so many accounts, with so many active ones, needs a second person."""

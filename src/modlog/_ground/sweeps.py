@@ -75,7 +75,7 @@ def sweep_of(records: Iterable[RecordedEvent]) -> Sweep:
     for record in rest:
         version = record.version
         match record.event:
-            case events.SweepApproved():
+            case events.SweepApproved() if record.event.digest == first.event.digest:
                 state, approval = SweepState.APPROVED, record
             case events.SweepRejected():
                 state = SweepState.REJECTED

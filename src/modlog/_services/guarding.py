@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,9 +11,13 @@ from attrs import frozen
 from modlog._errors import GuardrailError, InvalidInputError
 from modlog._ground import guardrails as rules
 from modlog._ground.account import Account, AccountState, account_at
+from modlog._ground.events import ActionRefused, Envelope
 from modlog._ground.guardrails import Guardrails, check_approver
 from modlog._ground.values import Actor, shown
 from modlog._storage.store import Reader
+
+# Records that a guardrail stopped somebody, on the stream of an account.
+Refuse = Callable[[str, ActionRefused, Envelope], None]
 
 HOUR: Final = timedelta(hours=1)
 
@@ -90,6 +95,7 @@ def _refusal(guardrails: Guardrails, reader: Reader, intended: Intended) -> str 
         rules.own_account(actor, intended.account_id, action)
         or (intended.override is None and rules.protected_account(state.protected, action))
         or refused_actor(reader, actor, intended.at)
+        or (intended.override and refused_actor(reader, intended.override.approved_by, intended.at))
         or _too_soon(guardrails, reader, intended)
         or _too_many(guardrails, reader, intended)
         or (guardrails.rules and guardrails.own_refusal(_account(intended), action))
@@ -99,6 +105,21 @@ def _refusal(guardrails: Guardrails, reader: Reader, intended: Intended) -> str 
 
 def _account(intended: Intended) -> Account:
     return account_at(intended.account_id, intended.state, intended.at)
+
+
+def check_actor(reader: Reader, actor: Actor, at: datetime) -> None:
+    """Refuse whatever an actor does whose own account is suspended or deleted.
+
+    Raises:
+        GuardrailError: with the rule.
+    """
+    rule = refused_actor(reader, actor, at)
+    if rule is not None:
+        raise GuardrailError(
+            f"{actor.kind} {shown(actor.id)} can do nothing: its own account is suspended or "
+            "deleted",
+            rule=rule,
+        )
 
 
 def refused_actor(reader: Reader, actor: Actor, at: datetime) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
@@ -21,6 +21,7 @@ from modlog._ground.decisions import Command
 from modlog._ground.events import (
     AccountDeleted,
     AccountSuspended,
+    ActionRefused,
     Draft,
     Envelope,
     Event,
@@ -45,7 +46,7 @@ from modlog._ground.sweeps import (
 )
 from modlog._ground.values import Actor, checked_id, from_micros, instant_text, shown, to_micros
 from modlog._services.acting import check_reason, envelope_for, settled_actor
-from modlog._services.guarding import HOUR, refused_actor
+from modlog._services.guarding import HOUR, Refuse, check_actor
 from modlog._services.reverting import check_selection
 from modlog._storage.selecting import EVERY_EVENT
 from modlog._storage.store import Reader, Writer
@@ -208,7 +209,7 @@ class SweepPlan:
 
     @property
     def _key(self) -> bytes:
-        return sweep_key(self.batch_id, self.digest)
+        return _key_of(self.sweep)
 
     def outliers(self, number: int = _SHOWN) -> list[Outlier]:
         """The targets that are least like the others: never flagged first, then the oldest."""
@@ -272,7 +273,7 @@ class SweepPlan:
 
     def reverted(self) -> int:
         """On how many accounts what the sweep did does not count now, because it was reverted."""
-        return self._sweeps.reverted(self.batch_id)
+        return self._sweeps.reverted(self)
 
 
 @define(eq=False)
@@ -283,6 +284,18 @@ class Sweeps:
     _working: Callable[[], AbstractContextManager[Reader]]
     _writing: Callable[[Reader], AbstractContextManager[Writer]]
     _now: Callable[[Reader], datetime]
+    _refuse: Refuse
+
+    @contextmanager
+    def _recording(self, action: str, envelope: Envelope) -> Iterator[None]:
+        """Record that the actor's own account stops it, once the transaction is undone."""
+        try:
+            yield
+        except GuardrailError as error:
+            self._refuse(
+                str(envelope.actor.account_id), ActionRefused(action, error.rule), envelope
+            )
+            raise
 
     # Planning
 
@@ -300,9 +313,9 @@ class Sweeps:
         envelope = replaced(envelope_for("sweep", given), batch_id=batch, occurred_at=None)
         if isinstance(ids, Selection):
             check_selection(ids, everything=False)
-        with self._working() as reader:
+        with self._recording("plan_sweep", envelope), self._working() as reader:
             sweeping = Sweeping(reader.store.database, reader.session)
-            self._check_actor(reader, envelope.actor)
+            check_actor(reader, envelope.actor, self._now(reader))
             if isinstance(ids, Selection):
                 sweeping.gather_selected(reader.condition(ids), reader.head().position)
             else:
@@ -316,10 +329,13 @@ class Sweeps:
                 return SweepPlan(known, self)
             at = self._now(reader)
             _check_until(command, at)
+            # That the plan occurred when its targets were looked at tells them by their key.
+            envelope = replaced(envelope, occurred_at=at)
+            key = sweep_key(batch, digest, to_micros(at))
             judging = _Judging(self.guardrails, reader, sweeping, action, command, envelope.actor)
             for after, page in sweeping.pages_of_ids():
                 with self._writing(reader):
-                    judging.keep(sweep_key(batch, digest), after, page, at)
+                    judging.keep(key, after, page, at)
             plan = SweepPlanned(
                 action=action,
                 digest=digest,
@@ -351,15 +367,6 @@ class Sweeps:
                 "sweep gets one of its own"
             )
         return None
-
-    def _check_actor(self, reader: Reader, actor: Actor) -> None:
-        rule = refused_actor(reader, actor, self._now(reader))
-        if rule:
-            raise GuardrailError(
-                f"{actor.kind} {shown(actor.id)} can do nothing: its own account is suspended or "
-                "deleted",
-                rule=rule,
-            )
 
     # Looking
 
@@ -434,15 +441,17 @@ class Sweeps:
                 )
             after = rows[-1][0]
 
-    def reverted(self, batch_id: str) -> int:
+    def reverted(self, plan: SweepPlan) -> int:
         """See `SweepPlan.reverted`."""
-        number = 0
+        sweep = self.get(plan.batch_id).sweep
+        number, after = 0, ""
         with self._working() as reader:
-            acted = iter(Sweeping(reader.store.database, reader.session).with_reverts(batch_id))
-            while some := dict(islice(acted, 1_000)):
+            sweeping = Sweeping(reader.store.database, reader.session)
+            while some := sweeping.with_reverts(plan.batch_id, plan._key, after, sweep.last):
                 for account_id, history in reader.histories(list(some), EVERY_EVENT).items():
                     count = {entry.version for entry in counting(history)}
                     number += some[account_id] not in count
+                after = max(some)
         return number
 
     # Deciding
@@ -456,14 +465,15 @@ class Sweeps:
         )
         if isinstance(decision, SweepRejected):
             check_reason("sweep", envelope.reason)
-        with self._working() as reader:
+        action = "approve" if isinstance(decision, SweepApproved) else "reject"
+        with self._recording(action, envelope), self._working() as reader:
             sweeping = Sweeping(reader.store.database, reader.session)
             with self._writing(reader) as writer:
                 sweep = sweep_of(sweeping.records(plan.batch_id))
                 check_undecided(sweep)
                 if isinstance(decision, SweepApproved):
                     check_approver(sweep.planned.actor, envelope.actor)
-                self._check_actor(reader, envelope.actor)
+                check_actor(reader, envelope.actor, writer.instant)
                 writer.append([Draft(None, sweep.version + 1, decision, envelope)], {})
                 plan.sweep = sweep_of(sweeping.records(plan.batch_id))
 
@@ -474,7 +484,8 @@ class Sweeps:
     ) -> SweepOutcome:
         """See `SweepPlan.execute`."""
         runner = actor or settled_actor("a sweep", plan.sweep.planned.actor)
-        with self._working() as reader:
+        envelope = replaced(_envelope_of(plan.sweep), actor=runner)
+        with self._recording("execute", envelope), self._working() as reader:
             sweeping = Sweeping(reader.store.database, reader.session)
             sweeping.make_chunk_table()
             executing = _Executing(self, reader, sweeping, plan.batch_id, runner)
@@ -503,9 +514,10 @@ class _Judging:
     def keep(self, key: bytes, after: str, page: list[str], at: datetime) -> None:
         rules_ = rules_for(self.guardrails, self.action, self.actor, at)
         if not self.guardrails.rules:
-            self.sweeping.keep_targets(key, after, page[-1], to_micros(at), rules_)
+            targets = Range("", key, after, page[-1])
+            self.sweeping.keep_targets(targets, self.command, to_micros(at), rules_)
             return
-        refused = self.sweeping.judge(after, page[-1], rules_)
+        refused = self.sweeping.judge(after, page[-1], self.command, to_micros(at), rules_)
         states = self.reader.states(page)
         self.sweeping.keep_judged(
             [
@@ -556,8 +568,8 @@ class _Executing:
             return sweep
         check_executable(sweep)
         for actor in (self.runner, sweep.planned.actor):
-            self.sweeps._check_actor(self.reader, actor)
-        key = sweep_key(self.batch_id, sweep.plan.digest)
+            check_actor(self.reader, actor, writer.instant)
+        key = _key_of(sweep)
         bounds = self.sweeping.next_bounds(key, sweep.last, CHUNK)
         assert bounds is not None, "a sweep that is not completed has targets left"
         last, number = bounds
@@ -570,7 +582,7 @@ class _Executing:
         action, planner = sweep.plan.action, sweep.planned.actor
         command = sweep_command(action, sweep.plan.arguments)
         _check_until(command, writer.instant)
-        guardrails = self.sweeps.guardrails
+        guardrails = Guardrails.recorded(sweep.plan.guardrails)
         self.sweeping.judge_chunk(
             writer, targets, command, rules_for(guardrails, action, planner, writer.instant)
         )
@@ -604,6 +616,11 @@ class _Executing:
             ],
             {},
         )
+
+
+def _key_of(sweep: Sweep) -> bytes:
+    planned = sweep.planned
+    return sweep_key(str(planned.batch_id), sweep.plan.digest, to_micros(planned.occurred_at))
 
 
 def _envelope_of(sweep: Sweep) -> Envelope:

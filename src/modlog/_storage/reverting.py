@@ -119,6 +119,18 @@ class Targets:
         assert row is not None
         return int(row[0])
 
+    def of(self, account_id: str) -> list[int]:
+        """The selected versions of one account."""
+        rows = self.session.rows(
+            f"SELECT version FROM {self._targets} WHERE account_id = ? ORDER BY version",
+            (account_id,),
+        )
+        return [version for (version,) in rows]
+
+    def leave_out(self, account_id: str) -> None:
+        """Forget one account."""
+        self.session.run(f"DELETE FROM {self._targets} WHERE account_id = ?", (account_id,))
+
     def totals(self) -> tuple[int, int, int]:
         """How many accounts have targets, how many targets there are, and how many others."""
         row = self.session.row(

@@ -35,13 +35,27 @@ PAGE: Final = 10_000
 ERASED: Final = "account-erased"
 NOTHING_IN_FORCE: Final = "nothing-in-force"
 
+# What a sweep does to an account; an attempt that was refused, say, is none of it.
+_ACTED: Final = (
+    "account.deleted",
+    "account.flagged",
+    "account.restored",
+    "account.suspended",
+    "flags.cleared",
+)
+_LISTED: Final = ", ".join(f"'{name}'" for name in _ACTED)
+
 _IDS: Final = "modlog_ids"
 _CHUNK: Final = "modlog_sweep_chunk"
 
 
-def sweep_key(batch_id: str, digest: str) -> bytes:
-    """Under which the targets of a sweep are kept."""
-    return blake2b(f"{digest}/{batch_id}".encode(), digest_size=16).digest()
+def sweep_key(batch_id: str, digest: str, at: int) -> bytes:
+    """Under which the targets of a sweep are kept.
+
+    The instant at which they were looked at keeps them apart from what a planning that was
+    killed has left behind: accounts may have changed since.
+    """
+    return blake2b(f"{at}/{digest}/{batch_id}".encode(), digest_size=16).digest()
 
 
 @frozen(kw_only=True)
@@ -129,9 +143,9 @@ class Sweeping:
             yield after, page
             after = page[-1]
 
-    def keep_targets(self, key: bytes, after: str, last: str, at: int, rules: Rules) -> None:
+    def keep_targets(self, targets: Range, command: Command, at: int, rules: Rules) -> None:
         """Keep a page of ids as targets, with what the plan saw of the accounts."""
-        refusal, refused = self._refusal("i.account_id", "coalesce(a.protected, 0)", rules)
+        refusal, refused = self._planned_refusal(command, at, rules)
         self.database.steer(self.session)
         self.session.run(
             f"INSERT INTO {self._table('sweep_targets')} SELECT ?, i.account_id,"
@@ -139,7 +153,7 @@ class Sweeping:
             f" FROM {_IDS} AS i LEFT JOIN {self._table('accounts')} AS a"
             " ON a.account_id = i.account_id WHERE i.account_id > ? AND i.account_id <= ?"
             " ORDER BY i.account_id ON CONFLICT DO NOTHING",
-            (key, at, *refused, after, last),
+            (targets.key, at, *refused, targets.after, targets.last),
         )
 
     def keep_judged(self, rows: Sequence[Row]) -> None:
@@ -151,9 +165,11 @@ class Sweeping:
             rows,
         )
 
-    def judge(self, after: str, last: str, rules: Rules) -> dict[str, str]:
+    def judge(
+        self, after: str, last: str, command: Command, at: int, rules: Rules
+    ) -> dict[str, str]:
         """Which ids of a page the rules refuse, and which rule it is."""
-        refusal, refused = self._refusal("i.account_id", "coalesce(a.protected, 0)", rules)
+        refusal, refused = self._planned_refusal(command, at, rules)
         found = self.session.rows(
             f"SELECT i.account_id, {refusal} FROM {_IDS} AS i"
             f" LEFT JOIN {self._table('accounts')} AS a ON a.account_id = i.account_id"
@@ -161,6 +177,18 @@ class Sweeping:
             (*refused, after, last),
         )
         return {account_id: rule for account_id, rule in found if rule is not None}
+
+    def _planned_refusal(
+        self, command: Command, at: int, rules: Rules
+    ) -> tuple[str, tuple[Any, ...]]:
+        """What refuses account `i`, `a` in the projection, when the sweep is planned, as SQL."""
+        refusal, refused = self._refusal("i.account_id", "coalesce(a.protected, 0)", rules)
+        data, of_data = self._data(command, at)
+        return (
+            f"coalesce(CASE WHEN a.erased = 1 THEN '{ERASED}' END, {refusal},"
+            f" CASE WHEN a.created = 1 AND {data} IS NULL THEN '{NOTHING_IN_FORCE}' END)",
+            (*refused, *of_data),
+        )
 
     def _refusal(self, account: str, protected: str, rules: Rules) -> tuple[str, tuple[Any, ...]]:
         """The first rule that refuses an account, as SQL; NULL if none does."""
@@ -271,27 +299,27 @@ class Sweeping:
         return [batch_id for (batch_id,) in rows]
 
     def is_taken(self, batch_id: str) -> bool:
-        """Whether any event belongs to a batch."""
-        return (
-            self.session.row(
-                f"SELECT 1 FROM {self._table('events')} WHERE batch_id = ? LIMIT 1", (batch_id,)
-            )
-            is not None
+        """Whether any event belongs to a batch, attempts that were refused apart."""
+        row = self.session.row(
+            f"SELECT 1 FROM {self._table('events')} WHERE batch_id = ?"
+            " AND type || '' <> 'action.refused' LIMIT 1",
+            (batch_id,),
         )
+        return row is not None
 
-    def with_reverts(self, batch_id: str) -> list[tuple[str, int]]:
-        """The accounts that a batch acted on and that have reverts, with the version it gave."""
+    def with_reverts(self, batch_id: str, key: bytes, after: str, last: str) -> dict[str, int]:
+        """The next targets that a sweep acted on and that have reverts, and at which version."""
         events = self._table("events")
-        return [
-            (account_id, version)
-            for account_id, version in self.session.rows(
-                f"SELECT e.account_id, e.version FROM {events} AS e WHERE e.batch_id = ?"
-                " AND e.account_id IS NOT NULL AND e.type <> 'events.reverted'"
-                f" AND EXISTS (SELECT 1 FROM {events} AS r WHERE r.account_id = e.account_id"
-                " AND r.type || '' = 'events.reverted')",
-                (batch_id,),
-            )
-        ]
+        rows = self.session.rows(
+            f"SELECT t.account_id, e.version FROM {self._table('sweep_targets')} AS t"
+            f" CROSS JOIN {events} AS e WHERE t.sweep = ? AND t.account_id > ?"
+            " AND t.account_id <= ? AND e.account_id = t.account_id AND e.batch_id || '' = ?"
+            f" AND e.type || '' IN ({_LISTED})"
+            f" AND EXISTS (SELECT 1 FROM {events} AS r WHERE r.account_id = t.account_id"
+            " AND r.type || '' = 'events.reverted') ORDER BY t.account_id, e.version LIMIT 1000",
+            (key, after, last, batch_id),
+        )
+        return dict(rows)
 
     # A chunk
 
@@ -327,7 +355,8 @@ class Sweeping:
             f" t.status AS planned, {self._status()} AS status, t.protected AS shielded,"
             f" coalesce(a.protected, 0) AS protected, {refusal} AS rule, {data} AS data,"
             f" CASE WHEN EXISTS (SELECT 1 FROM {self._table('events')} AS b WHERE b.account_id ="
-            " t.account_id AND b.batch_id || '' = ?) THEN 1 ELSE 0 END AS acted"
+            f" t.account_id AND b.batch_id || '' = ? AND b.type || '' IN ({_LISTED})) THEN 1"
+            " ELSE 0 END AS acted"
             f" FROM {self._table('sweep_targets')} AS t LEFT JOIN {self._table('accounts')} AS a"
             " ON a.account_id = t.account_id"
             " WHERE t.sweep = ? AND t.account_id > ? AND t.account_id <= ?"

@@ -277,6 +277,14 @@ class TestWithin:
 
         assert shared.account("a").status == "deleted"
 
+    def test_refuses_to_wait_for_its_own_ledgers_transaction(self, shared, connection):
+        with (
+            shared.transaction(),
+            pytest.raises(modlog.InvalidInputError, match="wait for its end"),
+            shared.within(connection),
+        ):
+            pytest.fail("it went in")
+
     def test_refuses_what_is_no_connection_of_its_kind(self, shared, users, postgres_url):
         with closing(sqlite3.connect(":memory:")) as file, psycopg.connect(postgres_url) as server:
             wrong = file if users.is_postgres else server

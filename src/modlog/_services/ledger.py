@@ -374,8 +374,14 @@ class ModLog:
 
         Raises:
             InvalidInputError: a connection of another kind, to another database, or one that
-                commits each statement by itself.
+                commits each statement by itself; or a transaction of this ledger is under way
+                already, for whose end the block would wait for ever.
         """
+        if self._writer() is not None:
+            raise InvalidInputError(
+                "within() inside a transaction of the same ledger would wait for its end: leave "
+                "one of the two out"
+            )
         with (
             self._store.joining(connection, self._clock()) as writer,
             self._under_way(_Open(writer)),

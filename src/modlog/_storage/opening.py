@@ -72,7 +72,8 @@ def _postgres_store(url: str, schema: str | None) -> Store:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
 
-        from modlog._storage.postgres import PostgresDatabase, PostgresStore
+        from modlog._storage.postgres import PostgresDatabase
+        from modlog._storage.postgres_store import PostgresStore
     except ImportError as error:
         raise InvalidUrlError(
             "PostgreSQL needs psycopg, which is not installed: pip install 'modlog[postgres]'"

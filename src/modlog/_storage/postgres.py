@@ -10,7 +10,6 @@ import select
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -32,12 +31,8 @@ from modlog._errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from modlog._ground.account import AccountState, evolve
-from modlog._ground.events import Draft, RecordedEvent
-from modlog._ground.values import from_micros, same_json, to_micros
-from modlog._storage.codec import EVENT_COLUMNS, event_row
-from modlog._storage.database import MAX_CLOCK_LAG, Head, Pool, Row, Session, elsewhere
-from modlog._storage.projection import profile_text, sanction_columns
+from modlog._storage.database import Head, Pool, Row, Session, elsewhere
+from modlog._storage.postgres_function import record_function
 from modlog._storage.schema import (
     EVENTS,
     INSERT_ONLY,
@@ -47,7 +42,6 @@ from modlog._storage.schema import (
     create_indexes,
     create_table,
 )
-from modlog._storage.store import Decide, Key, Reader, Store, Writer
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _PREFIX: Final = "modlog_"
@@ -146,7 +140,7 @@ class PostgresDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        with _translated(), self._pool.connection(_is_usable) as connection:
+        with translated(), self._pool.connection(_is_usable) as connection:
             yield PostgresSession(connection)
 
     @contextmanager
@@ -164,7 +158,7 @@ class PostgresDatabase:
     @contextmanager
     def beginning(self, session: Session) -> Iterator[Session]:
         begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
-        with _translated(), _transaction(session, begin):
+        with translated(), _transaction(session, begin):
             yield session
 
     @contextmanager
@@ -180,7 +174,7 @@ class PostgresDatabase:
                 "within() needs an open transaction, this connection commits each statement by "
                 "itself: open one with connection.transaction() first"
             )
-        with _translated():
+        with translated():
             session = PostgresSession(connection)
             # A query of a table that is not there would abort the caller's transaction.
             if session.row("SELECT to_regclass(?)", (self.table("meta"),)) == (None,):
@@ -259,7 +253,7 @@ class PostgresDatabase:
                 for statement in _guards(table, self._qualifier):
                     session.run(statement)
         if EVENTS in tables:
-            session.run(_record_function(self))
+            session.run(record_function(self, self.record_function))
             for statement in (
                 f"CREATE TABLE {self.table('head')} (position bigint NOT NULL,"
                 " recorded_at bigint NOT NULL) WITH (fillfactor = 10)",
@@ -303,7 +297,7 @@ class PostgresDatabase:
     # Connections
 
     def _connect(self) -> _Connection:
-        with _translated():
+        with translated():
             return psycopg.connect(self._conninfo, autocommit=True, connect_timeout=10)
 
     def close(self) -> None:
@@ -312,14 +306,14 @@ class PostgresDatabase:
 
 @contextmanager
 def _transaction(session: Session, begin: str) -> Iterator[None]:
-    connection = _connection_of(session)
+    connection = connection_of(session)
     session.run(begin)
     try:
         yield
     except BaseException:
         _roll_back(connection)
         raise
-    with _outcome_unknown_if_lost(connection):
+    with outcome_unknown_if_lost(connection):
         session.run("COMMIT")
 
 
@@ -395,7 +389,7 @@ _AWAY: Final = (StoreUnavailableError, "the server is away: check that it runs, 
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Let errors of the driver leave as modlog's own."""
     try:
         yield
@@ -416,7 +410,7 @@ def _translation(error: psycopg.Error) -> ModlogError:
 
 
 @contextmanager
-def _outcome_unknown_if_lost(connection: _Connection) -> Iterator[None]:
+def outcome_unknown_if_lost(connection: _Connection) -> Iterator[None]:
     """Tell a connection lost while committing from one lost before."""
     try:
         yield
@@ -429,162 +423,7 @@ def _outcome_unknown_if_lost(connection: _Connection) -> Iterator[None]:
         ) from error
 
 
-def _record_function(database: PostgresDatabase) -> str:
-    """One event of one account, in a single call: lock, check, write.
-
-    The caller has read the account and decided without the lock; the call fails with ML002 if
-    somebody else changed the account since. Inside a transaction whose instant is settled
-    already, `_fixed` is that instant.
-    """
-    table = database.table
-    return f"""
-CREATE OR REPLACE FUNCTION {database.record_function} (
-    _now bigint, _fixed bigint, _account text, _version bigint, _created smallint,
-    _erased smallint, _protected smallint, _profile text,
-    _label text, _cleared bigint[], _kind text, _until bigint, _lifted bigint[],
-    _occurred bigint, _schema smallint, _confidence double precision, _type text,
-    _actor_kind text, _actor_id text, _actor_version text, _actor_account text,
-    _reason text, _policy text, _batch text, _correlation text, _data text,
-    _digest bytea, _request bytea, OUT _position bigint, OUT _recorded bigint
-) LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE {table("head")} SET position = position + 1,
-        recorded_at = coalesce(_fixed, greatest(_now, recorded_at + 1))
-        RETURNING position, recorded_at INTO _position, _recorded;
-    IF _fixed IS NULL AND _recorded > _now + {MAX_CLOCK_LAG} + 1 THEN
-        RAISE EXCEPTION 'the clock is more than five minutes behind the ledger'
-            USING ERRCODE = 'ML003';
-    END IF;
-    _occurred := coalesce(_occurred, _recorded);
-    IF _version = 1 THEN
-        INSERT INTO {table("accounts")} VALUES (_account, 1, _occurred, _created, _erased,
-            _protected, coalesce(_profile, '{{}}')) ON CONFLICT DO NOTHING;
-    ELSE
-        UPDATE {table("accounts")} SET version = _version, latest = greatest(latest, _occurred),
-            created = _created, erased = _erased, protected = _protected,
-            profile = coalesce(_profile, profile)
-            WHERE account_id = _account AND version = _version - 1;
-    END IF;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'another writer changed the account' USING ERRCODE = 'ML002';
-    END IF;
-    INSERT INTO {table("events")} ({", ".join(EVENT_COLUMNS)}) VALUES (
-        _position, _recorded, _occurred, _version, _schema, _confidence, _account, _type,
-        _actor_kind, _actor_id, _actor_version, _actor_account, _reason, _policy, _batch,
-        _correlation, _data);
-    IF _label IS NOT NULL THEN
-        INSERT INTO {table("flags")} VALUES (_account, _version, _label);
-    END IF;
-    IF _cleared IS NOT NULL THEN
-        DELETE FROM {table("flags")} WHERE account_id = _account AND version = ANY(_cleared);
-    END IF;
-    IF _kind IS NOT NULL THEN
-        INSERT INTO {table("sanctions")} VALUES (_account, _version, _kind, _occurred, _until);
-    END IF;
-    IF _lifted IS NOT NULL THEN
-        DELETE FROM {table("sanctions")} WHERE account_id = _account AND version = ANY(_lifted);
-    END IF;
-    IF _digest IS NOT NULL THEN
-        INSERT INTO {table("keys")} VALUES (_digest, _request, _position);
-    END IF;
-END$$"""
-
-
-class PostgresStore(Store):
-    """A store that records a single command without holding the lock while it decides.
-
-    The account is read and the event decided first; one call then takes the lock, checks that
-    the account is still at that version, and writes. Who was overtaken decides again, and after
-    three times takes the lock first, so that everybody gets through.
-    """
-
-    database: PostgresDatabase
-    _ATTEMPTS: Final = 3
-
-    def __init__(self, database: PostgresDatabase) -> None:
-        super().__init__(database)
-        self._call = f"SELECT * FROM {database.record_function}({', '.join('?' * 28)})"
-
-    def record(
-        self, account_id: str, decide: Decide, key: Key | None, now: datetime
-    ) -> RecordedEvent:
-        for _ in range(self._ATTEMPTS):
-            with self.database.reading() as session:
-                event = self._attempt(session, account_id, decide, key, to_micros(now))
-            if event is not None:
-                self.signal.notify()
-                return event
-        return super().record(account_id, decide, key, now)
-
-    def _attempt(
-        self, session: Session, account_id: str, decide: Decide, key: Key | None, now: int
-    ) -> RecordedEvent | None:
-        if key and (before := self.answered(session, key)):
-            return before
-        state, head = self.state_and_head(session, account_id)
-        reader = Reader(self, session, head)
-        draft = decide(reader, state, from_micros(head.next_instant(now)))
-        try:
-            return self._write(session, draft, state, key, now=now)
-        except ConflictError:
-            return None
-
-    def write_one(
-        self, writer: Writer, draft: Draft, before: AccountState, key: Key | None
-    ) -> RecordedEvent:
-        event = self._write(writer.session, draft, before, key, now=writer.at, fixed=writer.at)
-        writer.head = Head(event.position, writer.at)
-        return event
-
-    def _write(
-        self,
-        session: Session,
-        draft: Draft,
-        before: AccountState,
-        key: Key | None,
-        *,
-        now: int,
-        fixed: int | None = None,
-    ) -> RecordedEvent:
-        after = evolve(before, draft.entry(from_micros(now)))
-        _, _, occurred_at, _, schema, confidence, _, *rest = event_row(0, None, draft)
-        params = (
-            now,
-            fixed,
-            draft.account_id,
-            *_account_arguments(before, after),
-            occurred_at,
-            schema,
-            confidence,
-            *rest,
-            *((key.digest, key.request) if key else (None, None)),
-        )
-        with _translated(), _outcome_unknown_if_lost(_connection_of(session)):
-            row = session.row(self._call, params)
-        assert row is not None
-        return draft.recorded(row[0], from_micros(row[1]))
-
-
-def _account_arguments(before: AccountState, after: AccountState) -> tuple[Any, ...]:
-    """What one event changes of its account, as the function takes it."""
-    version = after.version
-    sanction = after.sanctions.get(version)
-    kind, _, until = sanction_columns(sanction) if sanction else (None, None, None)
-    return (
-        version,
-        int(after.created),
-        int(after.erased),
-        int(after.protected),
-        None if same_json(before.profile, after.profile) else profile_text(after),
-        after.flags.get(version),
-        [flag for flag in before.flags if flag not in after.flags] or None,
-        kind,
-        until,
-        [old for old in before.sanctions if old not in after.sanctions] or None,
-    )
-
-
-def _connection_of(session: Session) -> _Connection:
+def connection_of(session: Session) -> _Connection:
     """The driver's connection below a session."""
     assert isinstance(session, PostgresSession)
     return session.cursor.connection

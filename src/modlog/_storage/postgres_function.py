@@ -1,0 +1,67 @@
+"""The function in PostgreSQL that records one event in a single call."""
+
+from __future__ import annotations
+
+from modlog._storage.codec import EVENT_COLUMNS
+from modlog._storage.database import MAX_CLOCK_LAG, Database
+
+
+def record_function(database: Database, name: str) -> str:
+    """One event of one account, in a single call: lock, check, write.
+
+    The caller has read the account and decided without the lock; the call fails with ML002 if
+    somebody else changed the account since. Inside a transaction whose instant is settled
+    already, `_fixed` is that instant.
+    """
+    table = database.table
+    return f"""
+CREATE OR REPLACE FUNCTION {name} (
+    _now bigint, _fixed bigint, _account text, _version bigint, _created smallint,
+    _erased smallint, _protected smallint, _profile text,
+    _label text, _cleared bigint[], _kind text, _until bigint, _lifted bigint[],
+    _occurred bigint, _schema smallint, _confidence double precision, _type text,
+    _actor_kind text, _actor_id text, _actor_version text, _actor_account text,
+    _reason text, _policy text, _batch text, _correlation text, _data text,
+    _digest bytea, _request bytea, OUT _position bigint, OUT _recorded bigint
+) LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE {table("head")} SET position = position + 1,
+        recorded_at = coalesce(_fixed, greatest(_now, recorded_at + 1))
+        RETURNING position, recorded_at INTO _position, _recorded;
+    IF _fixed IS NULL AND _recorded > _now + {MAX_CLOCK_LAG} + 1 THEN
+        RAISE EXCEPTION 'the clock is more than five minutes behind the ledger'
+            USING ERRCODE = 'ML003';
+    END IF;
+    _occurred := coalesce(_occurred, _recorded);
+    IF _version = 1 THEN
+        INSERT INTO {table("accounts")} VALUES (_account, 1, _occurred, _created, _erased,
+            _protected, coalesce(_profile, '{{}}')) ON CONFLICT DO NOTHING;
+    ELSE
+        UPDATE {table("accounts")} SET version = _version, latest = greatest(latest, _occurred),
+            created = _created, erased = _erased, protected = _protected,
+            profile = coalesce(_profile, profile)
+            WHERE account_id = _account AND version = _version - 1;
+    END IF;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another writer changed the account' USING ERRCODE = 'ML002';
+    END IF;
+    INSERT INTO {table("events")} ({", ".join(EVENT_COLUMNS)}) VALUES (
+        _position, _recorded, _occurred, _version, _schema, _confidence, _account, _type,
+        _actor_kind, _actor_id, _actor_version, _actor_account, _reason, _policy, _batch,
+        _correlation, _data);
+    IF _label IS NOT NULL THEN
+        INSERT INTO {table("flags")} VALUES (_account, _version, _label);
+    END IF;
+    IF _cleared IS NOT NULL THEN
+        DELETE FROM {table("flags")} WHERE account_id = _account AND version = ANY(_cleared);
+    END IF;
+    IF _kind IS NOT NULL THEN
+        INSERT INTO {table("sanctions")} VALUES (_account, _version, _kind, _occurred, _until);
+    END IF;
+    IF _lifted IS NOT NULL THEN
+        DELETE FROM {table("sanctions")} WHERE account_id = _account AND version = ANY(_lifted);
+    END IF;
+    IF _digest IS NOT NULL THEN
+        INSERT INTO {table("keys")} VALUES (_digest, _request, _position);
+    END IF;
+END$$"""

@@ -1,0 +1,375 @@
+"""Every command on an account, one by one or several as one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from os import getpid
+from types import MappingProxyType
+from typing import Any, Unpack
+
+from attrs import define, field
+
+from modlog._errors import ConcurrencyError, GuardrailError, InvalidInputError
+from modlog._ground.account import AccountState
+from modlog._ground.decisions import COMMANDS, decide
+from modlog._ground.events import AccountNoted, ActionRefused, Draft, Envelope, RecordedEvent
+from modlog._ground.guardrails import Guardrails
+from modlog._ground.values import Actor, checked_id, shown
+from modlog._services.acting import Given, split
+from modlog._services.guarding import Intended, Override, check_guardrails
+from modlog._services.requests import request_key
+from modlog._storage.clock import Clock
+from modlog._storage.database import Session
+from modlog._storage.store import Decide, Key, Reader, Store, Writer
+
+
+@define(eq=False)
+class _Open:
+    """A transaction that is under way, for commands and questions of its block.
+
+    Attributes:
+        afterwards: what is to be done by itself once it has ended, either way; None for a
+            caller's own transaction, whose end the ledger does not see.
+    """
+
+    writer: Writer
+    afterwards: list[Callable[[], None]] | None = None
+    under_way: bool = True
+    process: int = field(factory=getpid)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it goes on, in this process: a forked child takes no part in it."""
+        return self.under_way and self.process == getpid()
+
+
+# For each ledger, the transaction of the current task or thread.
+_open: ContextVar[Mapping[int, _Open]] = ContextVar(
+    "modlog.transactions",
+    default=MappingProxyType({}),
+)
+
+
+class Commands:
+    """The commands of a ledger, and the transactions that they are part of."""
+
+    def __init__(self, store: Store, clock: Clock, guardrails: Guardrails | None) -> None:
+        self._store = store
+        self._clock = clock
+        self._guardrails = guardrails
+
+    def create(
+        self,
+        account_id: str,
+        profile: Mapping[str, Any] | None = None,
+        **given: Unpack[Given],
+    ) -> RecordedEvent:
+        """Open an account, with a profile: a mapping from text to JSON values other than null.
+
+        Raises:
+            AccountExistsError: it exists already.
+        """
+        return self._record("create", account_id, {"profile": profile or {}}, given)
+
+    def change_profile(
+        self, account_id: str, changes: Mapping[str, Any], **given: Unpack[Given]
+    ) -> RecordedEvent:
+        """Set keys of the profile; None removes a key.
+
+        Raises:
+            AccountNotFoundError: there is no such account.
+        """
+        return self._record("change_profile", account_id, {"changes": changes}, given)
+
+    def flag(
+        self, account_id: str, label: str, score: float | None = None, **given: Unpack[Given]
+    ) -> RecordedEvent:
+        """Put a flag on an account, with a score from 0 to 1 if there is one.
+
+        Raises:
+            AccountNotFoundError: there is no such account.
+        """
+        return self._record("flag", account_id, {"label": label, "score": score}, given)
+
+    def clear_flags(
+        self, account_id: str, flags: Collection[int] | None = None, **given: Unpack[Given]
+    ) -> RecordedEvent:
+        """Take flags off an account: those of these versions, or all that stand.
+
+        Raises:
+            AccountNotFoundError: there is no such account.
+            NothingInForceError: no flag stands, or one that is named does not.
+        """
+        return self._record("clear_flags", account_id, {"flags": flags}, given)
+
+    def suspend(
+        self,
+        account_id: str,
+        until: datetime | None = None,
+        *,
+        override_protection: bool = False,
+        approved_by: Actor | None = None,
+        **given: Unpack[Given],
+    ) -> RecordedEvent:
+        """Suspend an account until an instant, or indefinitely. A reason is due.
+
+        Args:
+            account_id: the account.
+            until: an aware datetime; None for indefinitely.
+            override_protection: suspend it although it is protected; a note of the approval
+                is recorded with it.
+            approved_by: the second person, a human, who agrees to that.
+            **given: see `Given`.
+
+        Raises:
+            AccountNotFoundError: there is no such account.
+            GuardrailError: it is protected, or another guardrail stops it.
+            InvalidInputError: `until` is not later than the suspension itself.
+        """
+        asked = (override_protection, approved_by)
+        return self._record("suspend", account_id, {"until": until}, given, asked)
+
+    def delete(
+        self,
+        account_id: str,
+        *,
+        override_protection: bool = False,
+        approved_by: Actor | None = None,
+        **given: Unpack[Given],
+    ) -> RecordedEvent:
+        """Delete an account; one that is deleted gets a further cause. A reason is due.
+
+        Args:
+            account_id: the account.
+            override_protection: delete it although it is protected; a note of the approval
+                is recorded with it.
+            approved_by: the second person, a human, who agrees to that.
+            **given: see `Given`.
+
+        Raises:
+            AccountNotFoundError: there is no such account.
+            GuardrailError: it is protected, or another guardrail stops it.
+        """
+        asked = (override_protection, approved_by)
+        return self._record("delete", account_id, {}, given, asked)
+
+    def restore(
+        self, account_id: str, lifts: Collection[int] | None = None, **given: Unpack[Given]
+    ) -> RecordedEvent:
+        """Lift sanctions: those of these versions, or all in force. A reason is due.
+
+        Raises:
+            AccountNotFoundError: there is no such account.
+            NothingInForceError: no sanction is in force, or one that is named does not stand.
+        """
+        return self._record("restore", account_id, {"lifts": lifts}, given)
+
+    def protect(self, account_id: str, **given: Unpack[Given]) -> RecordedEvent:
+        """Shield an account from sweeps.
+
+        Raises:
+            AccountNotFoundError: there is no such account.
+        """
+        return self._record("protect", account_id, {}, given)
+
+    def unprotect(self, account_id: str, **given: Unpack[Given]) -> RecordedEvent:
+        """Take the shield from an account. A reason is due.
+
+        Raises:
+            AccountNotFoundError: there is no such account.
+        """
+        return self._record("unprotect", account_id, {}, given)
+
+    def note(self, account_id: str, text: str, **given: Unpack[Given]) -> RecordedEvent:
+        """Write something down about an account; it changes nothing.
+
+        Raises:
+            AccountNotFoundError: there is no such account.
+        """
+        return self._record("note", account_id, {"text": text}, given)
+
+    def _record(
+        self,
+        name: str,
+        account_id: str,
+        arguments: Mapping[str, Any],
+        given: Mapping[str, Any],
+        asked: tuple[bool, Actor | None] = (False, None),
+    ) -> RecordedEvent:
+        account_id = checked_id(account_id, "account_id")
+        envelope, key_text, expected = split(name, given)
+        override = Override.asked(*asked, envelope.actor)
+        command = COMMANDS[name](**arguments)
+        key = request_key(key_text, name, account_id, command, envelope) if key_text else None
+
+        def decided(reader: Reader, state: AccountState, instant: datetime) -> Draft:
+            _check_expected(account_id, state, expected)
+            event = decide(account_id, state, command, envelope.occurred_at or instant)
+            if self._guardrails is not None:
+                intended = Intended(
+                    account_id=account_id,
+                    state=state,
+                    action=name,
+                    actor=envelope.actor,
+                    at=instant,
+                    override=override,
+                )
+                check_guardrails(self._guardrails, reader, intended)
+            return Draft(account_id, state.version + 1, event, envelope)
+
+        try:
+            return self._carry_out(account_id, decided, key, override)
+        except GuardrailError as error:
+            self._refused(account_id, ActionRefused(name, error.rule), envelope)
+            raise
+
+    def _carry_out(
+        self, account_id: str, decided: Decide, key: Key | None, override: Override | None
+    ) -> RecordedEvent:
+        if override is None and self._writer() is None:
+            return self._store.record(account_id, decided, key, self._clock())
+        with self._chunk() as writer:
+            head = writer.head.position
+            event = writer.record(account_id, decided, key)
+            is_new = event.position > head  # not one that its key answered
+            if override and is_new and writer.states([account_id])[account_id].protected:
+                writer.record(account_id, _approval(event, override), None)
+            return event
+
+    def _refused(self, account_id: str, refusal: ActionRefused, envelope: Envelope) -> None:
+        """Record that a guardrail stopped somebody, by itself and whatever else is undone."""
+
+        def stream_of(reader: Reader) -> str:
+            # An account that does not exist has no stream; the one who acts has.
+            known = reader.states([account_id]).get(account_id)
+            own = envelope.actor.account_id
+            return account_id if own is None or (known and known.version) else own
+
+        def record() -> None:
+            with self._chunk() as writer:
+                stream = stream_of(Reader(self._store, writer.session))
+                writer.record(
+                    stream,
+                    lambda _, state, __: Draft(stream, state.version + 1, refusal, envelope),
+                    None,
+                )
+
+        opened = self._opened()
+        if opened is not None and opened.afterwards is not None:
+            opened.afterwards.append(record)
+        else:
+            record()
+
+    # Transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the commands in the block one transaction: all are recorded, or none.
+
+        It holds the append lock from its beginning, so keep it short. A command that fails
+        leaves no trace of itself; the others go on if the error is caught inside the block.
+        """
+        writer = self._writer()
+        if writer is not None:
+            with writer.part():
+                yield
+            return
+        afterwards: list[Callable[[], None]] = []
+        try:
+            with (
+                self._store.writing(self._clock()) as writer,
+                self._under_way(_Open(writer, afterwards)),
+            ):
+                yield
+        finally:
+            for record in afterwards:
+                record()
+
+    @contextmanager
+    def within(self, connection: Any) -> Iterator[None]:
+        """Make the commands in the block part of the caller's own open transaction.
+
+        The caller commits or rolls back, and the ledger with it. From the beginning of the
+        block until then every other writer of the ledger waits, so commit soon.
+
+        Args:
+            connection: a ``sqlite3.Connection`` or ``psycopg.Connection`` to the database that
+                holds this ledger, with a transaction open or about to open.
+
+        Raises:
+            InvalidInputError: a connection of another kind, to another database, or one that
+                commits each statement by itself; or a transaction of this ledger is under way
+                already, for whose end the block would wait for ever.
+        """
+        if self._writer() is not None:
+            raise InvalidInputError(
+                "within() inside a transaction of the same ledger would wait for its end: leave "
+                "one of the two out"
+            )
+        with (
+            self._store.joining(connection, self._clock()) as writer,
+            self._under_way(_Open(writer)),
+        ):
+            yield
+
+    @contextmanager
+    def _under_way(self, opened: _Open) -> Iterator[None]:
+        token = _open.set({**_open.get(), id(self): opened})
+        try:
+            yield
+        finally:
+            opened.under_way = False
+            _open.reset(token)
+
+    def _opened(self) -> _Open | None:
+        # A task that was started in the block may outlive it, with a copy of the context.
+        opened = _open.get().get(id(self))
+        return opened if opened is not None and opened.is_ours else None
+
+    def _writer(self) -> Writer | None:
+        opened = self._opened()
+        return None if opened is None else opened.writer
+
+    @contextmanager
+    def _reader(self) -> Iterator[Reader]:
+        writer = self._writer()
+        if writer is not None:
+            yield Reader(self._store, writer.session)
+            return
+        with self._store.reading() as reader:
+            yield reader
+
+    @contextmanager
+    def _chunk(self, session: Session | None = None) -> Iterator[Writer]:
+        writer = self._writer()
+        if writer is not None:
+            with writer.part():
+                yield writer
+            return
+        with self._store.writing(self._clock(), session) as writer:
+            yield writer
+
+
+def _check_expected(account_id: str, state: AccountState, expected: int | None) -> None:
+    if expected is not None and state.version != expected:
+        raise ConcurrencyError(
+            f"account {shown(account_id)} was expected at version {expected} and is at "
+            f"{state.version}: look at it again, and decide again"
+        )
+
+
+def _approval(event: RecordedEvent, override: Override) -> Decide:
+    """The note with which a second person agrees to a sanction of a protected account."""
+    text = f"agrees to version {event.version}, {event.type}, although the account is protected"
+    envelope = Envelope(
+        actor=override.approved_by,
+        reason=event.reason,
+        policy=event.policy,
+        batch_id=event.batch_id,
+        correlation_id=event.correlation_id,
+    )
+    account_id = str(event.account_id)
+    return lambda _, state, __: Draft(account_id, state.version + 1, AccountNoted(text), envelope)

@@ -300,6 +300,24 @@ def test_an_account_whose_creation_is_left_out_is_absent(log):
         log.now().account("nobody")
 
 
+def test_a_count_of_the_past_knows_what_was_reverted(log):
+    log.create("a", **WAN)
+    deleted = log.delete("a", **WAN)
+    log.revert(Selection(positions=deleted.position), **WAN)
+    assert log.as_of(2).count()[Status.DELETED] == 1
+    assert log.as_of(3).count()[Status.ACTIVE] == 1
+
+
+def test_a_count_knows_what_happened_before_the_account_was_there(log):
+    created = log.create("a", **WAN)
+    log.delete("a", **WAN)
+    log.revert(Selection(positions=created.position), **WAN)
+    log.create("a", **WAN)
+    second_life = log.without(Selection(positions=[1, 3]))
+    assert second_life.count()[Status.ACTIVE] == 1
+    assert second_life.account("a").sanctions == {}
+
+
 def test_the_beginning_and_what_was_before_it(log, clock):
     log.create("a", **WAN)
     for view in (

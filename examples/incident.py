@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from random import Random
+from textwrap import wrap
 
 from rich import box
 from rich.console import Console
@@ -67,6 +68,7 @@ def tell_the_story(log: modlog.ModLog, clock: StoryClock) -> None:
     mistake, others = the_discovery(log)
     the_way_back(log, mistake, before, others)
     the_two_causes(log)
+    the_lesson(log, suspects)
     the_record(log)
 
 
@@ -90,13 +92,14 @@ def the_suspects(log: modlog.ModLog) -> list[str]:
 
 
 def the_clean_up(log: modlog.ModLog, account_ids: Sequence[str]) -> None:
-    chapter("The clean-up: wan deletes everything that is flagged")
-    reason = "clean-up of illegal accounts"
-    with modlog.acting(WAN, reason=reason, policy="illegal-content", batch_id=CLEAN_UP):
-        for account_id in account_ids:
-            log.delete(account_id)
-    say(f"{log.count()[Status.DELETED]} accounts are deleted.")
-    say(f"Nobody saw that {FOUNDER} is one of them.")
+    chapter("The clean-up: wan sweeps away everything that is flagged")
+    with modlog.acting(WAN, reason="clean-up of illegal accounts", policy="illegal-content"):
+        plan = log.plan_sweep(account_ids, "delete", batch_id=CLEAN_UP)
+    say(f"The plan names {plan.size} accounts, more than 1 % of all: it needs a second person.")
+    say(f"Qiu approves without looking, and does not see that {FOUNDER} is one of them.")
+    plan.approve(actor=QIU)
+    outcome = plan.execute()
+    say(f"{outcome.counts['done']} accounts are deleted.")
 
 
 def the_discovery(log: modlog.ModLog) -> tuple[RecordedEvent, list[str]]:
@@ -112,23 +115,39 @@ def the_way_back(
     log: modlog.ModLog, mistake: RecordedEvent, before: Account, others: Sequence[str]
 ) -> None:
     chapter("Back it comes, exactly as it was")
-    reason = "flagged by mistake: the account is the founder's own"
-    log.restore(FOUNDER, lifts=[mistake.version], actor=MEI, reason=reason)
+    plan = log.plan_revert(Selection(batch_id=CLEAN_UP, account_id=FOUNDER))
+    (line,) = plan.lines()
+    say(f"A revert would take {FOUNDER} from {line.before.status} to {line.after.status}.")
+    say("What lies outside the ledger:")
+    for remark in line.remarks:
+        for part in wrap(remark.message, width=70, subsequent_indent="  "):
+            say(f"  {part}")
+    plan.apply(actor=MEI, reason="flagged by mistake: the account is the founder's own")
     founder = log.account(FOUNDER)
     say(f"{FOUNDER} is {founder.status}: {told(founder.profile)}.")
     assert founder.profile == before.profile
+    assert mistake.version not in founder.sanctions
     still = [id_ for id_ in others if log.account(id_).status is Status.DELETED]
     say(f"Of the {len(others)} other accounts, {len(still)} are still deleted.")
 
 
 def the_two_causes(log: modlog.ModLog) -> None:
     chapter("A deletion is a cause, not a flag")
-    by_wan = next(log.events(Selection(account_id=TWICE_DELETED, batch_id=CLEAN_UP)))
     say(f"{TWICE_DELETED} was deleted twice: by qiu for fraud, and by the clean-up.")
-    reason = "the model was wrong here, too"
-    log.restore(TWICE_DELETED, lifts=[by_wan.version], actor=MEI, reason=reason)
+    taken_back = Selection(batch_id=CLEAN_UP, account_id=TWICE_DELETED)
+    log.revert(taken_back, actor=MEI, reason="the model was wrong here, too")
     account = log.account(TWICE_DELETED)
-    say(f"With the clean-up's deletion lifted it is still {account.status}: qiu's stands.")
+    say(f"With the clean-up's deletion taken back it is still {account.status}: qiu's stands.")
+
+
+def the_lesson(log: modlog.ModLog, account_ids: Sequence[str]) -> None:
+    chapter("So that it does not happen again")
+    log.protect(FOUNDER, actor=MEI)
+    plan = log.plan_sweep(account_ids, "delete", actor=WAN, reason="the same once more")
+    say(f"{FOUNDER} is protected now. A plan of the same sweep says:")
+    for rule, number in plan.refusals.items():
+        say(f"  of {plan.size} accounts, {number} will be left out: {rule}")
+    plan.reject(actor=MEI, reason="it was only to show")
 
 
 def the_record(log: modlog.ModLog) -> None:

@@ -29,15 +29,18 @@ def test_the_incident_is_told_to_its_good_end():
     events = [
         "300 accounts are active",
         "40 accounts are flagged; 110042 is deleted by qiu, for fraud",
+        "it needs a second person",
         "40 accounts are deleted",
         "110018 is deleted, by version 3 of its history",
         "who wan",
         "why clean-up of illegal accounts (policy illegal-content)",
         "batch clean-up-0309",
+        "110018 from deleted to active",
         "110018 is active: avatar founder.png, nickname Lei Jun.",
         "Of the 39 other accounts, 39 are still deleted",
         "it is still deleted: qiu's stands",
-        "account.restored mei",
+        "of 40 accounts, 1 will be left out: protected-account",
+        "events.reverted mei",
         "0 findings",
     ]
     places = [told.find(event) for event in events]

@@ -1,8 +1,8 @@
 """The command line.
 
-Exit codes: 0 all is well; 1 the answer is no (findings, rejected records, no such account);
-2 the call or the input is wrong; 3 the store cannot do it. Interrupted: 130; nobody reads the
-output any more: 141.
+Exit codes: 0 all is well; 1 the answer is no (findings, rejected records, no such account, a
+guardrail, declined); 2 the call or the input is wrong; 3 the store cannot do it. Interrupted:
+130; nobody reads the output any more: 141.
 """
 
 from __future__ import annotations
@@ -20,24 +20,47 @@ from attrs import asdict, define
 
 from modlog._errors import (
     AccountNotFoundError,
+    ConflictError,
+    GuardrailError,
     ImportRejectedError,
     InvalidInputError,
+    IrreversibleError,
     ModlogError,
     StoreError,
+    SweepNotFoundError,
+    SweepStateError,
+)
+from modlog._faces.calling import (
+    BAD_INPUT,
+    INTERRUPTED,
+    NO,
+    STORE_TROUBLE,
+    UNREAD,
+    complain,
+    options,
+    print_json,
+    reading,
 )
 from modlog._faces.escaping import visible, visible_json
 from modlog._faces.lines import opened, records
+from modlog._faces.revert import revert
+from modlog._faces.sweep import sweep
 from modlog._ground.account import Account, Status
 from modlog._ground.events import RecordedEvent
 from modlog._services.importing import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
-from modlog._services.ledger import ModLog, open_ledger
+from modlog._services.ledger import open_ledger
 
-NO: Final = 1
-BAD_INPUT: Final = 2
-STORE_TROUBLE: Final = 3
-INTERRUPTED: Final = 130
-UNREAD: Final = 141
+# Errors that say no to what was asked for, however well it was asked.
+_ANSWERS: Final = (
+    AccountNotFoundError,
+    ConflictError,
+    GuardrailError,
+    ImportRejectedError,
+    IrreversibleError,
+    SweepNotFoundError,
+    SweepStateError,
+)
 
 # So many rejected lines are told at once; a file takes them all.
 _TOLD: Final = 10
@@ -73,12 +96,7 @@ class _Commands(click.Group):
 def _exit_code(error: ModlogError) -> int:
     if isinstance(error, StoreError):
         return STORE_TROUBLE
-    return NO if isinstance(error, AccountNotFoundError | ImportRejectedError) else BAD_INPUT
-
-
-def complain(message: str) -> None:
-    """One line on standard error."""
-    click.echo(f"modlog: {visible(' '.join(message.split()))}", err=True)
+    return NO if isinstance(error, _ANSWERS) else BAD_INPUT
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -94,7 +112,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 all is well; 1 the answer is no (findings, rejected records, no such "
-    "account); 2 wrong call or input; 3 trouble with the store.",
+    "account, a guardrail); 2 wrong call or input; 3 trouble with the store.",
 )
 @click.option(
     "--version",
@@ -108,36 +126,8 @@ def commands() -> None:
     """The ledger of an account's life on a platform."""
 
 
-_Command = Callable[..., Any]
-
-
-def _options(command: _Command) -> _Command:
-    """What every command takes: where the ledger is, and for whom the answer is."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs."),
-        click.option("--schema", help="PostgreSQL schema of the ledger, if it has its own."),
-        click.option(
-            "--db",
-            "url",
-            metavar="URL",
-            envvar="MODLOG_URL",
-            show_envvar=True,
-            required=True,
-            help="The ledger: sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _reading(url: str, schema: str | None) -> ModLog:
-    """A ledger to ask: a misspelt path must not make a new one."""
-    is_file = url.startswith("sqlite:///") and "?" not in url
-    return open_ledger(f"{url}?mode=ro" if is_file else url, schema=schema)
-
-
-def _print_json(value: object) -> None:
-    click.echo(visible_json(value))
+commands.add_command(sweep)
+commands.add_command(revert)
 
 
 # Import
@@ -145,7 +135,7 @@ def _print_json(value: object) -> None:
 
 @commands.command("import")
 @click.argument("file")
-@_options
+@options
 @click.option("--batch", metavar="NAME", help="Name of the import in its events.")
 @click.option(
     "--chunk",
@@ -195,7 +185,7 @@ def import_(
             watch.tell_how_far()
             raise
     if as_json:
-        _print_json({**asdict(outcome, recurse=False), "rejected": len(outcome.rejected)})
+        print_json({**asdict(outcome, recurse=False), "rejected": len(outcome.rejected)})
     else:
         from modlog._faces import terminal
 
@@ -269,14 +259,14 @@ def _tell(rejected: list[Rejection]) -> None:
 
 @commands.command()
 @click.argument("account_id", metavar="ID")
-@_options
+@options
 def show(account_id: str, url: str, schema: str | None, as_json: bool) -> None:
     """Show account ID as it is, and why."""
-    with _reading(url, schema) as log:
+    with reading(url, schema) as log:
         account = log.account(account_id)
         imposed = [] if as_json else log.history(account_id)
     if as_json:
-        _print_json(_account_data(account))
+        print_json(_account_data(account))
         return
     from modlog._faces import terminal
 
@@ -292,14 +282,14 @@ def _account_data(account: Account) -> Mapping[str, object]:
 
 @commands.command()
 @click.argument("account_id", metavar="ID")
-@_options
+@options
 def history(account_id: str, url: str, schema: str | None, as_json: bool) -> None:
     """Show every event of account ID."""
-    with _reading(url, schema) as log:
+    with reading(url, schema) as log:
         events = log.history(account_id)
     if as_json:
         for event in events:
-            _print_json(_event_data(event))
+            print_json(_event_data(event))
         return
     from modlog._faces import terminal
 
@@ -313,7 +303,7 @@ def _event_data(event: RecordedEvent) -> Mapping[str, object]:
 
 
 @commands.command()
-@_options
+@options
 @click.option(
     "--status",
     multiple=True,
@@ -325,38 +315,38 @@ def accounts(
     url: str, schema: str | None, as_json: bool, status: tuple[str, ...], flagged: str | None
 ) -> None:
     """List accounts by id, each with its status."""
-    with _reading(url, schema) as log:
+    with reading(url, schema) as log:
         for account in log.accounts(status=status or None, flagged=flagged):
             if as_json:
-                _print_json(_account_data(account))
+                print_json(_account_data(account))
             else:
                 click.echo(f"{account.status:<10} {visible(account.id)}")
 
 
 @commands.command()
-@_options
+@options
 def count(url: str, schema: str | None, as_json: bool) -> None:
     """Count the accounts of each status."""
-    with _reading(url, schema) as log:
+    with reading(url, schema) as log:
         counts = log.count()
     if as_json:
-        _print_json(counts)
+        print_json(counts)
         return
     for status, number in counts.items():
         click.echo(f"{status:<10} {number:>12,}")
 
 
 @commands.command()
-@_options
+@options
 def verify(url: str, schema: str | None, as_json: bool) -> None:
     """Check the ledger against itself.
 
     The exit code is 1 if anything is found.
     """
-    with _reading(url, schema) as log:
+    with reading(url, schema) as log:
         report = log.verify()
     if as_json:
-        _print_json(_report_data(report))
+        print_json(_report_data(report))
     else:
         from modlog._faces import terminal
 

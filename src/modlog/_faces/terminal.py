@@ -22,6 +22,8 @@ from modlog._ground.events import RecordedEvent
 from modlog._ground.values import Actor
 from modlog._services.importing import IngestOutcome
 from modlog._services.integrity import VerificationReport
+from modlog._services.reverting import RevertProgress
+from modlog._services.sweeping import SweepProgress
 
 _COLOURS: Final[Mapping[Status, str]] = {
     Status.ACTIVE: "green",
@@ -30,29 +32,29 @@ _COLOURS: Final[Mapping[Status, str]] = {
 }
 
 
-def show(renderable: RenderableType) -> None:
-    """Print to standard output."""
+def show(renderable: RenderableType, err: bool = False) -> None:
+    """Print to standard output, or to standard error."""
     console = Console(highlight=False, markup=False, emoji=False)
     # Written by click, which leaves a broken pipe to its caller.
     with console.capture() as captured:
         console.print(renderable)
     lines = captured.get().splitlines()
-    click.echo("\n".join(line.rstrip() for line in lines))
+    click.echo("\n".join(line.rstrip() for line in lines), err=err)
 
 
-def _text(value: str, style: str = "") -> Text:
+def text(value: str, style: str = "") -> Text:
     return Text(visible(value), style=style, overflow="fold")
 
 
-def _lines(lines: Sequence[Text]) -> Text:
+def stacked(lines: Sequence[Text]) -> Text:
     return Text("\n", overflow="fold").join(lines)
 
 
-def _instant(instant: datetime) -> str:
+def instant_of(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M:%S}"
 
 
-def _actor(actor: Actor) -> str:
+def name_of(actor: Actor) -> str:
     return " ".join(filter(None, (actor.kind, actor.id, actor.version)))
 
 
@@ -74,15 +76,15 @@ def card(account: Account, events: Sequence[RecordedEvent]) -> RenderableType:
 
 
 def _facts(account: Account, events: Mapping[int, RecordedEvent]) -> Iterator[tuple[str, Text]]:
-    yield "account", _text(account.id, "bold")
-    yield "status", _text(account.status, _COLOURS.get(account.status, ""))
-    yield "version", _text(str(account.version))
+    yield "account", text(account.id, "bold")
+    yield "status", text(account.status, _COLOURS.get(account.status, ""))
+    yield "version", text(str(account.version))
     if account.protected:
-        yield "protected", _text("yes")
+        yield "protected", text("yes")
     if account.profile:
-        yield "profile", _lines([_text(f"{k}: {_value(v)}") for k, v in account.profile.items()])
+        yield "profile", stacked([text(f"{k}: {_value(v)}") for k, v in account.profile.items()])
     if account.flags:
-        yield "flags", _lines([_text(f"{v}: {label}") for v, label in account.flags.items()])
+        yield "flags", stacked([text(f"{v}: {label}") for v, label in account.flags.items()])
     for version, sanction in account.sanctions.items():
         yield sanction.kind, _sanction(version, sanction, events[version])
 
@@ -90,20 +92,20 @@ def _facts(account: Account, events: Mapping[int, RecordedEvent]) -> Iterator[tu
 def _sanction(version: int, sanction: Sanction, event: RecordedEvent) -> Text:
     end = "" if sanction.kind == "deletion" else f" until {_until(sanction.until)}"
     force = "" if sanction.in_force else " (not in force)"
-    first = f"version {version}, since {_instant(sanction.since)}{end}{force}"
-    return _lines([_text(first), _text(f"by {_actor(event.actor)}"), *_why(event)])
+    first = f"version {version}, since {instant_of(sanction.since)}{end}{force}"
+    return stacked([text(first), text(f"by {name_of(event.actor)}"), *_why(event)])
 
 
 def _until(until: datetime | None) -> str:
-    return _instant(until) if until else "somebody lifts it"
+    return instant_of(until) if until else "somebody lifts it"
 
 
 def _why(event: RecordedEvent) -> list[Text]:
-    lines = [_text(event.reason)] if event.reason else []
+    lines = [text(event.reason)] if event.reason else []
     named = (("policy", event.policy), ("batch", event.batch_id), ("for", event.correlation_id))
     told = event.reason or ""
     return lines + [
-        _text(f"{name} {value}", "dim") for name, value in named if value and value not in told
+        text(f"{name} {value}", "dim") for name, value in named if value and value not in told
     ]
 
 
@@ -118,21 +120,21 @@ def history(events: Sequence[RecordedEvent]) -> RenderableType:
         table.add_row(
             str(event.version),
             _when(event),
-            _text(event.type),
-            _lines([_text(_actor(event.actor)), *_why(event), *_details(event.data)]),
+            text(event.type),
+            stacked([text(name_of(event.actor)), *_why(event), *_details(event.data)]),
         )
     return table
 
 
 def _when(event: RecordedEvent) -> Text:
-    lines = [_text(_instant(event.occurred_at))]
+    lines = [text(instant_of(event.occurred_at))]
     if event.recorded_at.date() != event.occurred_at.date():
-        lines.append(_text(f"noted {event.recorded_at:%Y-%m-%d}", "dim"))
-    return _lines(lines)
+        lines.append(text(f"noted {event.recorded_at:%Y-%m-%d}", "dim"))
+    return stacked(lines)
 
 
 def _details(data: Mapping[str, Any]) -> list[Text]:
-    return [_text(f"{name}: {_value(value)}", "dim") for name, value in data.items() if value]
+    return [text(f"{name}: {_value(value)}", "dim") for name, value in data.items() if value]
 
 
 # Import
@@ -152,7 +154,7 @@ def summary(outcome: IngestOutcome) -> RenderableType:
         ("rejected", len(outcome.rejected), ""),
     ):
         table.add_row(name, f"{number:,}", meaning)
-    return Group(table, _text(f"batch  {outcome.batch_id}"))
+    return Group(table, text(f"batch  {outcome.batch_id}"))
 
 
 @contextmanager
@@ -185,6 +187,22 @@ def _size(raw: BinaryIO) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
+@contextmanager
+def chunk_bar(what: str) -> Iterator[Callable[[SweepProgress | RevertProgress], None]]:
+    """A bar on standard error that moves with the accounts that are through."""
+    progress = Progress(
+        TextColumn(what),
+        BarColumn(),
+        TextColumn("{task.completed:,} of {task.total:,} accounts"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task("", total=1)
+        yield lambda now: progress.update(task, completed=now.done, total=now.total)
+
+
 # Verification
 
 
@@ -193,13 +211,13 @@ def verification(report: VerificationReport) -> RenderableType:
     number = sum(report.events.values())
     seen = f"{number:,} events up to position {report.head:,}, {report.accounts:,} accounts"
     if report.ok:
-        return _text(f"sound: {seen}")
+        return text(f"sound: {seen}")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for heading in ("check", "position", "account", "finding"):
         table.add_column(heading, overflow="fold")
     for finding in report.findings:
         position = "" if finding.position is None else str(finding.position)
         table.add_row(
-            finding.check, position, _text(finding.account_id or ""), _text(finding.message)
+            finding.check, position, text(finding.account_id or ""), text(finding.message)
         )
-    return Group(_text(f"NOT SOUND, {len(report.findings)} findings: {seen}", "bold red"), table)
+    return Group(text(f"NOT SOUND, {len(report.findings)} findings: {seen}", "bold red"), table)

@@ -11,7 +11,8 @@ from typing import Final
 
 from benchmarks import machine
 from benchmarks.places import POSTGRES, STORES, opened
-from benchmarks.running import OPERATIONS, Plan, Run
+from benchmarks.plot import plot
+from benchmarks.running import LOGS, OPERATIONS, Plan, Run
 from benchmarks.systems import SYSTEMS
 from benchmarks.tables import Results, markdown
 
@@ -39,6 +40,7 @@ def main() -> int:
         operations=tuple(options.operations),
         systems=tuple(options.systems),
         stores=tuple(options.stores),
+        logs=() if options.growth is None else tuple(options.growth) or LOGS,
     )
     _finish(_measured(plan, options.results, busy), options)
     return 0
@@ -52,12 +54,17 @@ def _options() -> argparse.Namespace:
         f"{POSTGRES} names one.",
     )
     add = parser.add_argument
-    add("--n", type=int, default=100_000, help="records and events of a log (%(default)s)")
+    add("--n", type=int, default=20_000, help="accounts, or events of a log (%(default)s)")
     add("--commands", type=int, default=1_000, help="durable commands a turn (%(default)s)")
     add("--rounds", type=int, default=5, help="turns of each system (%(default)s)")
     for name, known in (("operations", OPERATIONS), ("systems", SYSTEMS), ("stores", STORES)):
-        add(f"--{name}", nargs="+", choices=known, default=list(known), metavar="NAME",
+        number = "*" if name == "operations" else "+"
+        add(f"--{name}", nargs=number, choices=known, default=list(known), metavar="NAME",
             help=f"only these of {', '.join(known)}")  # fmt: skip
+    add("--growth", type=int, nargs="*", metavar="N",
+        help="also measure how costs grow from log to log, of so many events "
+        f"({' '.join(map(str, LOGS))}); with `--operations` and no names, only that")  # fmt: skip
+    add("--plot", type=Path, default=Path("growth.svg"), help="of that growth (%(default)s)")
     add("--results", type=Path, default=Path("benchmark.jsonl"), help="JSON lines (%(default)s)")
     add("--show", type=Path, help="the table of earlier results; nothing is measured")
     add("--write-docs", action="store_true", help=f"put the table into {DOCS.name}")
@@ -85,7 +92,12 @@ def _loaded(path: Path) -> tuple[Results, dict]:
 def _finish(found: tuple[Results, dict], options: argparse.Namespace) -> None:
     text = markdown(*found)
     print(text)
+    picture = plot(found[0])
+    if picture:
+        (DOCS.with_name("growth.svg") if options.write_docs else options.plot).write_text(picture)
     if options.write_docs:
+        if picture:
+            text += "\n\n![Cost of operations against the size of the log](growth.svg)"
         pattern = re.compile(f"(?<={re.escape(_BEGIN)}\n).*(?={re.escape(_END)})", re.DOTALL)
         DOCS.write_text(pattern.sub(lambda _: f"\n{text}\n\n", DOCS.read_text()))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -59,6 +60,24 @@ class Places:
         """Leave nothing behind on a server that is not ours."""
         if self._schemas:
             _drop_schemas(self.servers["postgres"], self._schemas)
+
+
+def size(place: Place) -> int:
+    """The bytes that a database takes: the file, or the tables of the schema and their indexes."""
+    if place.store == "sqlite":
+        with closing(sqlite3.connect(place.path)) as file:
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return Path(place.path).stat().st_size
+    import psycopg
+
+    with psycopg.connect(place.url) as connection:
+        row = connection.execute(
+            "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n"
+            " ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r'",
+            (place.schema,),
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from benchmarks.places import Place, Places
 from benchmarks.systems import SYSTEMS
 from benchmarks.tasks import Task
-from benchmarks.worker import WRITERS, accounts_needed
+from benchmarks.worker import GROWTH, WRITERS, accounts_needed
 
 Result = dict[str, Any]
 
@@ -27,9 +27,11 @@ class Operation:
     Attributes:
         what: in words, for the table.
         unit: of what is counted.
-        works_on: what is there beforehand: "accounts", a "mixed" log, or nothing.
+        works_on: what is there beforehand: "accounts", a "mixed" log, a "population" that is
+            new in each round, or nothing.
         systems: those that know it.
         stores: those on which it means something.
+        after: the operation on the same population that it presupposes.
     """
 
     what: str
@@ -37,6 +39,7 @@ class Operation:
     works_on: str | None
     systems: tuple[str, ...]
     stores: tuple[str, ...] = ("sqlite", "postgres")
+    after: str | None = None
 
 
 OPERATIONS: Final = {
@@ -44,16 +47,45 @@ OPERATIONS: Final = {
     "writers": Operation(
         f"{WRITERS} writer processes", "commands", "accounts", tuple(SYSTEMS), ("postgres",)
     ),
+    "create": Operation("creation of accounts", "accounts", None, tuple(SYSTEMS)),
+    "sweep": Operation("sweep: all deleted", "accounts", "population", tuple(SYSTEMS)),
+    "undo": Operation("undo of the sweep", "accounts", "population", tuple(SYSTEMS), after="sweep"),
+    "as_of": Operation("state of all accounts earlier", "events", "mixed", tuple(SYSTEMS)),
+    "fold": Operation("the same, decoded events folded", "events", "mixed", ("modlog",)),
+    "history": Operation("history of one account", "accounts", "mixed", tuple(SYSTEMS)),
+    "actor": Operation("deletions by one actor", "actors", "mixed", ("modlog", "floor")),
     "ingest": Operation("import of mixed records", "records", None, ("modlog", "floor")),
     "replay": Operation("full replay", "events", "mixed", ("modlog", "eventsourcing")),
     "verify": Operation("verification", "events", "mixed", ("modlog",)),
     "rebuild": Operation("rebuild of the current state", "events", "mixed", ("modlog",)),
+    "size": Operation("bytes of an event", "events", "mixed", ("modlog", "eventsourcing")),
 }
+# What an operation consists of is measured along with it.
+PARTS: Final = {
+    "plan": Operation("plan_revert of the sweep", "accounts", None, ("modlog",)),
+    "apply": Operation("apply of that plan", "accounts", None, ("modlog",)),
+}
+
+# What is measured in logs of different sizes; all in one turn, in this order.
+GROWING: Final = {
+    "history_in": "history of one account",
+    "command_in": "one durable command",
+    "sweep_in": "sweep of 1,000 accounts",
+    "revert_in": "revert of that sweep",
+}
+LOGS: Final = (50_000, 500_000, 5_000_000)
 
 
 @frozen(kw_only=True)
 class Plan:
-    """What is to be measured."""
+    """What is to be measured.
+
+    Attributes:
+        n: accounts of a population, records and events of a log.
+        commands: durable commands of a turn.
+        rounds: turns of each system.
+        logs: sizes of logs between which the growth of costs is measured.
+    """
 
     n: int
     commands: int
@@ -61,6 +93,7 @@ class Plan:
     operations: tuple[str, ...]
     systems: tuple[str, ...]
     stores: tuple[str, ...]
+    logs: tuple[int, ...] = ()
 
     @property
     def accounts_a_turn(self) -> int:
@@ -79,6 +112,15 @@ class Plan:
 
 
 @define
+class _Population:
+    """Accounts of one system that live for a round, and what has been done to them."""
+
+    round: int
+    place: Place
+    done: set[str] = field(factory=set)
+
+
+@define
 class Run:
     """A plan under way."""
 
@@ -86,36 +128,78 @@ class Run:
     places: Places
     tell: Callable[[str], object]
     _filled: dict[tuple[str, str, str], Place] = field(factory=dict)
+    _populations: dict[tuple[str, str], _Population] = field(factory=dict)
+    _answers: dict[tuple[str, str], Any] = field(factory=dict)
 
     def results(self) -> Iterator[Result]:
         """What was measured, as it comes."""
+        yield from self._compared()
+        yield from self._growing()
+
+    def _compared(self) -> Iterator[Result]:
         for round_, store, name, system in self.plan.turns():
             self.tell(f"round {round_ + 1} of {self.plan.rounds}: {name}, {system} on {store}")
             measured = self._measured(round_, store, name, system)
-            yield {
-                "operation": name,
-                "system": system,
-                "store": store,
-                "round": round_,
-                "log": self.plan.n,
-                **measured,
-            }
+            self._check_answer(name, store, measured["answer"])
+            turn = {"operation": name, "system": system, "store": store, "round": round_}
+            yield turn | {"log": self.plan.n} | measured
+
+    def _growing(self) -> Iterator[Result]:
+        """The same operations in logs of different sizes, which take turns as well."""
+        for round_ in range(self.plan.rounds if self.plan.logs else 0):
+            for store in self.plan.stores:
+                for log in self.plan.logs:
+                    place = self._large_place(store, log)
+                    self.tell(f"round {round_ + 1} of {self.plan.rounds}: {log:,} on {store}")
+                    task = self._task(GROWTH, "modlog", place, log, first=round_)
+                    turn = {"operation": GROWTH, "system": "modlog", "store": store}
+                    yield turn | {"round": round_, "log": log} | _run(task)
+
+    def _check_answer(self, name: str, store: str, answer: Any) -> None:
+        """Stop the run if a system finds something else than the others."""
+        expected = self._answers.setdefault((name, store), answer)
+        if answer != expected:
+            raise RuntimeError(f"{name} on {store}: one finds {answer}, another {expected}")
 
     def _measured(self, round_: int, store: str, name: str, system: str) -> Result:
         works_on = OPERATIONS[name].works_on
         if works_on is None:
-            source = self._filled_place("mixed", "modlog", store) if system == "floor" else None
+            rewrites = (name, system) == ("ingest", "floor")
+            source = self._filled_place("mixed", "modlog", store) if rewrites else None
             place = self.places.fresh(store)
             try:
                 return _run(self._task(name, system, place, self.plan.n, source=source))
             finally:
                 self.places.drop(place)
-        place = self._filled_place(works_on, system, store)
+        if works_on == "population":
+            return self._measured_on_population(round_, store, name, system)
         if works_on == "mixed":
+            owner = "modlog" if system == "floor" else system
+            place = self._filled_place(works_on, owner, store)
             return _run(self._task(name, system, place, self.plan.n))
+        place = self._filled_place(works_on, system, store)
         turn = 2 * round_ + (name == "writers")
         first = turn * self.plan.accounts_a_turn
         return _run(self._task(name, system, place, self.plan.commands, first=first))
+
+    def _measured_on_population(self, round_: int, store: str, name: str, system: str) -> Result:
+        population = self._populations.get((store, system))
+        if population is None or population.round != round_:
+            population = self._new_population(round_, store, system)
+        before = OPERATIONS[name].after
+        if before and before not in population.done:
+            self._measured_on_population(round_, store, before, system)
+        population.done.add(name)
+        return _run(self._task(name, system, population.place, self.plan.n))
+
+    def _new_population(self, round_: int, store: str, system: str) -> _Population:
+        if (store, system) in self._populations:
+            self.places.drop(self._populations[store, system].place)
+        self.tell(f"filling: population, {system} on {store}")
+        population = _Population(round_, self.places.fresh(store))
+        self._populations[store, system] = population
+        _run(self._task("fill_population", system, population.place, self.plan.n))
+        return population
 
     def _task(self, operation: str, system: str, place: Place, n: int, **more: Any) -> Task:
         return Task(operation=operation, system=system, place=place, n=n, **more)
@@ -131,6 +215,14 @@ class Run:
                 else 2 * self.plan.rounds * self.plan.accounts_a_turn
             )
             _run(self._task(f"fill_{works_on}", system, place, n))
+        return self._filled[key]
+
+    def _large_place(self, store: str, log: int) -> Place:
+        key = (GROWTH, str(log), store)
+        if key not in self._filled:
+            self.tell(f"filling: {log:,} events on {store}")
+            self._filled[key] = self.places.fresh(store)
+            _run(self._task(f"fill_{GROWTH}", "modlog", self._filled[key], log))
         return self._filled[key]
 
 

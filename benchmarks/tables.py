@@ -9,10 +9,15 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from benchmarks.running import OPERATIONS, Result
+from benchmarks.places import STORES
+from benchmarks.running import GROWING, OPERATIONS, PARTS, Result
 from benchmarks.systems import SYSTEMS
+from benchmarks.worker import GROWTH
 
 MEMORY_MB: Final = 300
+MOST_GROWTH: Final = 2
+# So short, or so small, that memory says nothing.
+_WITHOUT_MEMORY: Final = ("command", "writers", "history", "actor", "size")
 
 
 @frozen
@@ -26,6 +31,25 @@ class Target:
 
 
 TARGETS: Final = (
+    Target("create", "sqlite", ("create", "eventsourcing"), 3.0),
+    Target("create", "sqlite", ("create", "floor"), 0.5),
+    Target("create", "postgres", ("create", "eventsourcing"), 3.0),
+    Target("create", "postgres", ("create", "floor"), 0.5),
+    Target("sweep", "sqlite", ("sweep", "eventsourcing"), 10.0),
+    Target("sweep", "sqlite", ("sweep", "floor"), 0.6),
+    Target("sweep", "postgres", ("sweep", "eventsourcing"), 10.0),
+    Target("sweep", "postgres", ("sweep", "floor"), 0.75),
+    Target("undo", "sqlite", ("undo", "eventsourcing"), 10.0),
+    Target("undo", "sqlite", ("undo", "floor"), 0.6),
+    Target("undo", "postgres", ("undo", "eventsourcing"), 10.0),
+    Target("undo", "postgres", ("undo", "floor"), 0.75),
+    Target("plan", "sqlite", ("apply", "modlog"), 1.0),
+    Target("plan", "postgres", ("apply", "modlog"), 1.0),
+    # Of these two per store, one is enough.
+    Target("as_of", "sqlite", ("as_of", "floor"), 0.5),
+    Target("as_of", "sqlite", ("fold", "modlog"), 5.0),
+    Target("as_of", "postgres", ("as_of", "floor"), 0.5),
+    Target("as_of", "postgres", ("fold", "modlog"), 5.0),
     Target("command", "sqlite", ("command", "eventsourcing"), 1.5),
     Target("command", "postgres", ("command", "eventsourcing"), 2.0),
     Target("command", "sqlite", ("command", "floor"), 1 / 3),
@@ -43,19 +67,42 @@ class Results:
 
     def __init__(self, results: Iterable[Result]) -> None:
         self._found: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
+        self._grown: dict[tuple[str, str, int], list[float]] = defaultdict(list)
         for result in results:
-            self._found[result["operation"], result["system"], result["store"]].append(result)
+            for name, part in result["parts"].items():
+                if result["operation"] == GROWTH:
+                    cost = part["seconds"] / part["count"]
+                    self._grown[name, result["store"], result["log"]].append(cost)
+                else:
+                    self._add({**result, **part, "operation": name, "growth_mb": None})
+            if result["operation"] != GROWTH:
+                self._add(result)
+
+    def _add(self, result: Result) -> None:
+        self._found[result["operation"], result["system"], result["store"]].append(result)
 
     def rates(self, operation: str, system: str, store: str) -> list[float]:
         """How many a second, round by round."""
         found = sorted(self._found[operation, system, store], key=lambda one: one["round"])
-        return [one["count"] / one["seconds"] for one in found]
+        return [one["count"] / one["seconds"] for one in found if one["seconds"]]
+
+    def bytes_of_event(self, system: str, store: str) -> float | None:
+        """How much room an event takes, with all that belongs to it."""
+        found = self._found["size", system, store]
+        return found[0]["size"] / found[0]["count"] if found else None
+
+    def costs(self, operation: str, store: str) -> dict[int, float]:
+        """The median seconds that an operation takes, by the size of the log."""
+        return {
+            log: median(seconds)
+            for (name, place, log), seconds in sorted(self._grown.items())
+            if (name, place) == (operation, store)
+        }
 
     def growth(self, operation: str, store: str) -> float | None:
         """The most memory that modlog took, in megabytes."""
-        return max(
-            (one["growth_mb"] for one in self._found[operation, "modlog", store]), default=None
-        )
+        found = self._found[operation, "modlog", store]
+        return max((one["growth_mb"] for one in found if one["growth_mb"]), default=None)
 
     def ratios(self, target: Target) -> list[float]:
         """modlog's speed over the other's, round by round: each turn by its neighbour."""
@@ -69,38 +116,41 @@ class Results:
         said: dict[str, set[str]] = defaultdict(set)
         for (_, _, store), found in self._found.items():
             said[store].update(one["durability"] for one in found if one["durability"])
-        return {store: sorted(texts) for store, texts in said.items()}
+        return {store: sorted(texts) for store, texts in said.items() if texts}
 
 
 def markdown(results: Results, facts: dict[str, Any]) -> str:
     """Everything, as Markdown."""
-    tables = (_rates_table, _targets_table, _memory_table)
-    return "\n\n".join([*(table(results) for table in tables), _footnotes(results, facts)])
+    tables = (_rates_table, _targets_table, _growth_table, _sizes_table, _memory_table)
+    made = (table(results) for table in tables)
+    return "\n\n".join([*(table for table in made if table), _footnotes(results, facts)])
 
 
 def _rates_table(results: Results) -> str:
     rows = []
-    for name, operation in OPERATIONS.items():
+    for name, operation in (OPERATIONS | PARTS).items():
         for store in operation.stores:
             rates = [results.rates(name, system, store) for system in SYSTEMS]
             if any(rates):
                 cells = [f"{median(found):,.0f}" if found else "–" for found in rates]
-                rows.append([operation.what, store, *cells])
-    return "A second, medians:\n\n" + _table(["operation", "store", *SYSTEMS], rows)
+                rows.append([operation.what, store, operation.unit, *cells])
+    if not rows:
+        return ""
+    return "A second, medians:\n\n" + _table(["operation", "store", "unit", *SYSTEMS], rows)
 
 
 def _targets_table(results: Results) -> str:
-    rows = []
+    rows, known = [], OPERATIONS | PARTS
     for target in TARGETS:
         ratios = results.ratios(target)
         if not ratios:
             continue
         operation, system = target.versus
-        versus = system if operation == target.operation else OPERATIONS[operation].what
+        versus = system if operation == target.operation else known[operation].what
         middle = median(ratios)
         rows.append(
             [
-                OPERATIONS[target.operation].what,
+                known[target.operation].what,
                 target.store,
                 versus,
                 f"{middle:.2f}",
@@ -109,8 +159,41 @@ def _targets_table(results: Results) -> str:
                 "yes" if middle >= target.at_least else "no",
             ]
         )
+    if not rows:
+        return ""
     head = ["modlog", "store", "times the speed of", "median", "range", "target", "met"]
     return "modlog beside the others:\n\n" + _table(head, rows)
+
+
+def _growth_table(results: Results) -> str:
+    rows = []
+    for name, what in GROWING.items():
+        for store in STORES:
+            costs = results.costs(name, store)
+            if costs:
+                growth = costs[max(costs)] / costs[min(costs)]
+                cells = [f"{log:,}: {1000 * cost:,.2f} ms" for log, cost in costs.items()]
+                met = "yes" if growth <= MOST_GROWTH else "no"
+                rows.append([what, store, "; ".join(cells), f"{growth:.2f}", met])
+    if not rows:
+        return ""
+    head = ["operation", "store", "cost by events in the log", "largest / smallest", "met"]
+    return f"Cost in logs of different sizes (target: within {MOST_GROWTH} times):\n\n" + _table(
+        head, rows
+    )
+
+
+def _sizes_table(results: Results) -> str:
+    rows = []
+    for store in STORES:
+        sizes = [results.bytes_of_event(system, store) for system in SYSTEMS]
+        if any(sizes):
+            rows.append([store, *(f"{size:,.0f}" if size else "–" for size in sizes)])
+    if not rows:
+        return ""
+    return "Bytes of an event, with indexes and current state:\n\n" + _table(
+        ["store", *SYSTEMS], rows
+    )
 
 
 def _memory_table(results: Results) -> str:
@@ -118,8 +201,10 @@ def _memory_table(results: Results) -> str:
     for name, operation in OPERATIONS.items():
         for store in operation.stores:
             growth = results.growth(name, store)
-            if growth is not None and name not in ("command", "writers"):
+            if growth is not None and name not in _WITHOUT_MEMORY:
                 rows.append([operation.what, store, f"{growth:,.0f} MB"])
+    if not rows:
+        return ""
     return f"Growth of modlog's memory at its peak (target: under {MEMORY_MB} MB):\n\n" + _table(
         ["operation", "store", "growth"], rows
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from benchmarks.places import Place
 
@@ -50,10 +50,19 @@ class Task:
 
 @frozen
 class Measured:
-    """So many things were done in so many seconds."""
+    """So many things were done in so many seconds.
+
+    Attributes:
+        answer: what was found, as JSON: all systems must have found the same.
+        parts: what this was made of, each a measurement by itself.
+        size: of the database, in bytes, where that is what was asked.
+    """
 
     count: int
     seconds: float
+    answer: Any = None
+    parts: dict[str, Measured] = field(factory=dict)
+    size: int | None = None
 
 
 @define

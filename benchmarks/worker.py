@@ -8,41 +8,59 @@ import sys
 import time
 from typing import Any, Final
 
+import attrs
+
+from benchmarks.places import size
 from benchmarks.systems import opened
 from benchmarks.tasks import Measured, Task, peak_memory
-from benchmarks.workload import account_id
+from benchmarks.workload import Population, account_id
 
 WRITERS: Final = 4
+GROWTH: Final = "growth"
 # Accounts of each writer that are used before its clock runs: connections, prepared statements.
 WARM_UP: Final = 10
+# How the accounts of a population must be after each operation.
+_LEAVES: Final = {
+    "fill_population": {"deleted": False},
+    "create": {"deleted": False, "marked": False},
+    "sweep": {"deleted": True},
+    "undo": {"deleted": False},
+}
 
 
 def main() -> None:
     task = Task.loaded(sys.argv[1])
     if task.operation.startswith("fill_"):
-        getattr(opened(task.system, task.place), task.operation)(task)
+        _fill(task)
         return
     before = peak_memory()
+    system: Any = None
     if task.operation == "writers":
         measured, durability = _writers(task), ""
     else:
         system = opened(task.system, task.place)
         durability = system.durability()
         before = peak_memory()
-        if task.operation == "command":
+        if task.operation == "size":
+            measured = Measured(task.n, 0.0, size=size(task.place))
+        elif task.operation == "command":
             measured = Measured(task.n, _seconds(system, _accounts(task.first, task.n)))
         else:
             measured = getattr(system, task.operation)(task)
-    print(
-        json.dumps(
-            {
-                "count": measured.count,
-                "seconds": measured.seconds,
-                "growth_mb": round(peak_memory() - before, 1),
-                "durability": durability,
-            }
-        )
-    )
+    growth = round(peak_memory() - before, 1)
+    _check(system, task)
+    print(json.dumps(attrs.asdict(measured) | {"growth_mb": growth, "durability": durability}))
+
+
+def _fill(task: Task) -> None:
+    system = opened(task.system, task.place)
+    getattr(system, task.operation)(task)
+    _check(system, task)
+
+
+def _check(system: Any, task: Task) -> None:
+    if task.operation in _LEAVES:
+        system.check(Population(task.n), **_LEAVES[task.operation])
 
 
 def accounts_needed(commands: int, writers: int = 1) -> int:

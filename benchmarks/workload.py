@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 Record = dict[str, Any]
+# An account's id, its nickname, the labels of its flags, the kinds of its sanctions.
+Facts = tuple[str, str, list[str], list[str]]
 
 # An import has one account for so many records.
 RECORDS_PER_ACCOUNT: Final = 5
+# Accounts whose history is asked for in a turn, and how often each actor's deletions are.
+HISTORIES: Final = 1_000
+TIMES_EACH_ACTOR: Final = 5
+# Stock aggregates are filled so many events at a time, so that only between these is the order
+# of the records that of the log.
+FILLED_AT_ONCE: Final = 500
 
 _START: Final = datetime(2024, 1, 1, tzinfo=UTC)
-_ACTORS: Final = (
+_AT: Final = _START.isoformat()
+ACTORS: Final[tuple[dict[str, Any], ...]] = (
     *({"kind": "human", "id": f"moderator-{number}"} for number in range(20)),
     {"kind": "bot", "id": "link-checker", "version": "2.1"},
     {"kind": "model", "id": "spam-score", "version": "2024-01"},
@@ -33,6 +42,52 @@ def account_id(number: int) -> str:
 def account_ids(count: int) -> list[str]:
     """So many different ids."""
     return [account_id(number) for number in range(count)]
+
+
+def earlier(log: int) -> int:
+    """A position not far from the end of a log of so many events."""
+    return log * 9 // 10 // FILLED_AT_ONCE * FILLED_AT_ONCE or log
+
+
+def asked_accounts(log: int) -> list[str]:
+    """Accounts of a log of mixed records whose histories are asked for."""
+    return account_ids(min(HISTORIES, log // (2 * RECORDS_PER_ACCOUNT)))
+
+
+@frozen
+class Population:
+    """Accounts to be swept, of which some are flagged and some suspended already."""
+
+    count: int
+
+    def creations(self) -> Iterator[Record]:
+        for account_id in account_ids(self.count):
+            profile = {"nickname": f"member {account_id}"}
+            yield {"do": "create", "account_id": account_id, "at": _AT, "profile": profile}
+
+    def marks(self) -> Iterator[Record]:
+        """A flag on every tenth account, a suspension of every twentieth."""
+        for account_id in account_ids(self.count)[::10]:
+            yield {"do": "flag", "account_id": account_id, "at": _AT, "label": "spam"}
+        for account_id in account_ids(self.count)[::20]:
+            reasons = {"reason": "against the rules", "policy": "spam"}
+            yield {"do": "suspend", "account_id": account_id, "at": _AT, **reasons}
+
+    def check(self, found: Iterable[Facts], *, deleted: bool, marked: bool = True) -> None:
+        """Compare every account with what it must be, and stop the run if one differs."""
+        expected = {facts[0]: facts for facts in self._expected(deleted, marked)}
+        for facts in found:
+            if facts != expected.pop(facts[0], None):
+                raise RuntimeError(f"an account is not as it must be: {facts}")
+        if expected:
+            raise RuntimeError(f"{len(expected)} accounts are not there")
+
+    def _expected(self, deleted: bool, marked: bool) -> Iterator[Facts]:
+        for number, account_id in enumerate(account_ids(self.count)):
+            labels = ["spam"] if marked and number % 10 == 0 else []
+            kinds = ["suspension"] if marked and number % 20 == 0 else []
+            kinds += ["deletion"] * deleted
+            yield account_id, f"member {account_id}", labels, sorted(kinds)
 
 
 @define
@@ -57,7 +112,7 @@ class Mixed:
             at = _START + timedelta(seconds=7 * number)
             yield record | {
                 "at": at.isoformat(),
-                "actor": self._random.choice(_ACTORS),
+                "actor": self._random.choice(ACTORS),
                 "key": f"request-{number}",
             }
 

@@ -12,11 +12,15 @@ from typing import Any, Final
 
 import modlog
 from benchmarks.places import Place
+from benchmarks.systems.floor_queries import Queries
+from benchmarks.systems.floor_sweeps import PostgresSweeps, SQLiteSweeps
 from benchmarks.systems.ledger import Modlog
 from benchmarks.tasks import Measured, Stopwatch, Task
+from benchmarks.workload import Population
 from modlog._storage.schema import TABLES
 
 _CHUNK: Final = 10_000
+_CACHE_KIB: Final = 64 * 1024  # as modlog has it
 _EVENT: Final = (
     "position, recorded_at, occurred_at, version, schema, account_id, type, actor_kind,"
     " actor_id, reason, policy, data"
@@ -30,23 +34,36 @@ def Floor(place: Place) -> _SQLite | _Postgres:
     return _SQLite(place) if place.store == "sqlite" else _Postgres(place)
 
 
-class _Filled:
-    """What is filled is filled by modlog; only the operations are hand-written."""
+class _Filled(Queries):
+    """What is filled is filled and checked by modlog; only the operations are hand-written."""
 
     _place: Place
 
     def fill_accounts(self, task: Task) -> None:
         Modlog(self._place).fill_accounts(task)
 
+    def fill_population(self, task: Task) -> None:
+        Modlog(self._place).fill_population(task)
 
-class _SQLite(_Filled):
+    def check(self, population: Population, **expected: bool) -> None:
+        """Stop the run if one account is not as it must be, or the ledger is not sound."""
+        Modlog(self._place).check(population, **expected)
+
+
+class _SQLite(SQLiteSweeps, _Filled):
     """By sqlite3."""
+
+    _store = "sqlite"
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._connection = sqlite3.connect(place.path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+
+    def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, params).fetchall()
 
     def durability(self) -> str:
         ask = self._connection.execute
@@ -109,8 +126,10 @@ class _SQLite(_Filled):
         return Measured(task.n, watch.seconds)
 
 
-class _Postgres(_Filled):
+class _Postgres(PostgresSweeps, _Filled):
     """By psycopg: one statement a command, `executemany` (which pipelines) for many rows."""
+
+    _store = "postgres"
 
     def __init__(self, place: Place) -> None:
         import psycopg
@@ -119,6 +138,9 @@ class _Postgres(_Filled):
         self._connection = psycopg.connect(place.url, autocommit=True)
         self._connection.execute(f'SET search_path = "{place.schema}"')
         self._cursor = self._connection.cursor()
+
+    def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(sql.replace("?", "%s"), params).fetchall()
 
     def durability(self) -> str:
         ask = self._cursor.execute

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
 
 import modlog
+from benchmarks import large
 from benchmarks.places import Place
 from benchmarks.tasks import Measured, Stopwatch, Task
-from benchmarks.workload import Mixed, account_ids
+from benchmarks.workload import (
+    ACTORS,
+    TIMES_EACH_ACTOR,
+    Facts,
+    Mixed,
+    Population,
+    Record,
+    account_id,
+    account_ids,
+    asked_accounts,
+    earlier,
+)
+from modlog import Selection
 from modlog._storage.replays import replays
 
-_MODERATOR = modlog.Actor.human("moderator-1")
+SWEEP: Final = "clean-up"
+IMPORT: Final = f"import-{'0' * 32}"  # as long as the names that modlog makes
+_MODERATOR: Final = modlog.Actor.human("moderator-1")
+_SECOND: Final = modlog.Actor.human("moderator-2")
+
+# Of a turn that looks at growth: accounts swept, histories asked for, accounts acted on.
+_SWEPT, _ASKED, _ACTED_ON, _WARM_UP = 1_000, 200, 100, 10
+# Larger logs are made by the same statements, and verifying them takes its time.
+_VERIFIED: Final = 500_000
+_STRIDE: Final = 7_919  # a prime, so that every account has its turn
 
 
 class Modlog:
@@ -19,6 +43,7 @@ class Modlog:
 
     def __init__(self, place: Place) -> None:
         self._log = modlog.open(place.url, schema=place.schema)
+        self._place = place
         self._store = place.store
 
     def durability(self) -> str:
@@ -43,12 +68,60 @@ class Modlog:
     def fill_mixed(self, task: Task) -> None:
         self._ingest(Mixed(task.n))
 
-    def _ingest(self, records) -> None:
+    def fill_population(self, task: Task) -> None:
+        population = Population(task.n)
+        self._ingest(population.creations())
+        self._ingest(population.marks())
+
+    def check(self, population: Population, *, deleted: bool, marked: bool = True) -> None:
+        """Stop the run if one account is not as it must be, or the ledger is not sound."""
+        population.check(self._facts(), deleted=deleted, marked=marked)
+        report = self._log.verify()
+        if not report.ok:
+            raise RuntimeError(f"the ledger is not sound: {report.findings[:3]}")
+
+    def _facts(self) -> Iterator[Facts]:
+        for account in self._log.accounts():
+            kinds = sorted(str(sanction.kind) for sanction in account.sanctions.values())
+            nickname = str(account.profile["nickname"])
+            yield account.id, nickname, sorted(account.flags.values()), kinds
+
+    def _ingest(self, records: Iterable[Record], batch_id: str | None = None) -> None:
         with modlog.acting(_MODERATOR):
-            outcome = self._log.ingest(records)
+            outcome = self._log.ingest(records, batch_id)
         assert not outcome.rejected, outcome.rejected[:3]
 
+    def fill_growth(self, task: Task) -> None:
+        large.fill(self._place, task.n)
+        if task.n <= _VERIFIED:
+            assert self._log.verify().ok
+
     # Operations
+
+    def growth(self, task: Task) -> Measured:
+        """Some operations on accounts that are spread over a log of so many events."""
+        accounts = [account_id(number) for number in _spread(task)]
+        swept, acted_on = accounts[:_SWEPT], accounts[_SWEPT:]
+        batch_id, log = f"sweep {task.first}", self._log
+        self.commands(acted_on[:_WARM_UP])
+
+        def histories() -> None:
+            for id_ in swept[:_ASKED]:
+                assert len(log.history(id_)) == large.EVENTS_OF_ACCOUNT
+
+        def revert() -> None:
+            with modlog.acting(_MODERATOR, reason="a mistake"):
+                outcome = log.revert(Selection(batch_id=batch_id))
+            assert outcome.reverted == _SWEPT
+
+        commanded = acted_on[_WARM_UP:]
+        parts = {
+            "history_in": _timed(_ASKED, histories),
+            "command_in": _timed(2 * len(commanded), lambda: self.commands(commanded)),
+            "sweep_in": _timed(1, lambda: self.delete_all(swept, batch_id)),
+            "revert_in": _timed(1, revert),
+        }
+        return Measured(1, sum(part.seconds for part in parts.values()), parts=parts)
 
     def commands(self, accounts: Sequence[str]) -> None:
         """A suspension of each account, and its end."""
@@ -64,6 +137,75 @@ class Modlog:
             self._ingest(watch.without(Mixed(task.n)))
         assert self._log.head == task.n
         return Measured(task.n, watch.seconds)
+
+    def create(self, task: Task) -> Measured:
+        watch, population = Stopwatch(), Population(task.n)
+        with watch.running():
+            self._ingest(watch.without(population.creations()), IMPORT)
+        return Measured(task.n, watch.seconds)
+
+    def sweep(self, task: Task) -> Measured:
+        """Plan, approve, execute."""
+        watch, ids = Stopwatch(), account_ids(task.n)
+        with watch.running():
+            self.delete_all(ids, SWEEP)
+        return Measured(task.n, watch.seconds)
+
+    def delete_all(self, ids: Sequence[str], batch_id: str) -> None:
+        """A sweep from its plan to its end."""
+        with modlog.acting(_MODERATOR, reason="clean-up", policy="spam"):
+            plan = self._log.plan_sweep(ids, "delete", batch_id=batch_id)
+            outcome = plan.approve(actor=_SECOND).execute()
+        assert outcome.counts["done"] == len(ids), outcome.counts
+
+    def undo(self, task: Task) -> Measured:
+        """`revert`, in the two steps that it consists of."""
+        plan_watch, apply_watch = Stopwatch(), Stopwatch()
+        with modlog.acting(_MODERATOR, reason="a mistake"):
+            with plan_watch.running():
+                plan = self._log.plan_revert(Selection(batch_id=SWEEP))
+            with apply_watch.running():
+                outcome = plan.apply()
+        assert outcome.reverted == task.n, outcome
+        parts = {
+            "plan": Measured(task.n, plan_watch.seconds),
+            "apply": Measured(task.n, apply_watch.seconds),
+        }
+        return Measured(task.n, plan_watch.seconds + apply_watch.seconds, parts=parts)
+
+    def as_of(self, task: Task) -> Measured:
+        watch, last = Stopwatch(), earlier(task.n)
+        with watch.running():
+            counts = self._log.as_of(last).count()
+        return Measured(last, watch.seconds, _without_zeros(counts))
+
+    def fold(self, task: Task) -> Measured:
+        """What `as_of` answers, from decoded events in Python."""
+        watch, last = Stopwatch(), earlier(task.n)
+        with watch.running():
+            events = self._log.events(Selection(up_to_position=last))
+            counts = Counter(_folded(events))
+        answer = _without_zeros(self._log.as_of(last).count())
+        assert counts == answer, (counts, answer)
+        return Measured(last, watch.seconds, answer)
+
+    def history(self, task: Task) -> Measured:
+        watch, asked = Stopwatch(), asked_accounts(task.n)
+        with watch.running():
+            found = sum(len(self._log.history(account_id)) for account_id in asked)
+        return Measured(len(asked), watch.seconds, found)
+
+    def actor(self, task: Task) -> Measured:
+        """All deletions by each actor since the middle of the log."""
+        watch, found = Stopwatch(), 0
+        (middle,) = self._log.events(Selection(positions=task.n // 2))
+        since, until = middle.recorded_at, middle.recorded_at + timedelta(days=1)
+        asked = [_actor(actor) for actor in ACTORS] * TIMES_EACH_ACTOR
+        with watch.running():
+            for actor in asked:
+                selection = Selection(actor=actor, type="account.deleted", since=since, until=until)
+                found += len(list(self._log.events(selection)))
+        return Measured(len(asked), watch.seconds, found)
 
     def replay(self, task: Task) -> Measured:
         watch = Stopwatch()
@@ -84,3 +226,42 @@ class Modlog:
         with watch.running():
             self._log.rebuild()
         return Measured(task.n, watch.seconds)
+
+
+def _spread(task: Task) -> Iterator[int]:
+    """Numbers of accounts all over the log, others in each turn."""
+    known, needed = task.n // large.EVENTS_OF_ACCOUNT, _SWEPT + _ACTED_ON
+    if (task.first + 1) * needed > known:
+        raise RuntimeError(f"a log of {task.n} events has no accounts left for another round")
+    for number in range(task.first * needed, (task.first + 1) * needed):
+        yield number * _STRIDE % known
+
+
+def _timed(count: int, act: Callable[[], None]) -> Measured:
+    watch = Stopwatch()
+    with watch.running():
+        act()
+    return Measured(count, watch.seconds)
+
+
+def _without_zeros(counts: Mapping[modlog.Status, int]) -> dict[str, int]:
+    return {str(status): number for status, number in counts.items() if number}
+
+
+def _folded(events: Iterable[modlog.RecordedEvent]) -> Iterator[str]:
+    """The status of each account, from its decoded events."""
+    accounts: dict[str | None, dict[int, str]] = {}
+    for event in events:
+        sanctions = accounts.setdefault(event.account_id, {})
+        match event.type:
+            case "account.suspended" | "account.deleted":
+                sanctions[event.version] = event.type.removeprefix("account.")
+            case "account.restored":
+                for version in event.data["lifts"]:
+                    sanctions.pop(version, None)
+    for sanctions in accounts.values():
+        yield min(sanctions.values(), default="active")  # "deleted" comes before "suspended"
+
+
+def _actor(named: dict[str, Any]) -> modlog.Actor:
+    return modlog.Actor(**named)

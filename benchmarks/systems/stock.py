@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -12,10 +13,16 @@ from eventsourcing.domain import Aggregate, event
 
 from benchmarks.places import Place
 from benchmarks.tasks import Measured, Stopwatch, Task
-from benchmarks.workload import Mixed, account_ids
+from benchmarks.workload import (
+    FILLED_AT_ONCE,
+    Facts,
+    Mixed,
+    Population,
+    account_ids,
+    asked_accounts,
+    earlier,
+)
 
-# Events a transaction while filling; psycopg's pipeline hangs with some thousands on a socket.
-_SAVED_AT_ONCE = 500
 # The same as a replay of modlog reads at a time.
 _PAGE = 5_000
 
@@ -39,7 +46,7 @@ class Account(Aggregate):
         self.profile = {**self.profile, **changes}
 
     @event("Flagged")
-    def flag(self, label: str, score: float, actor: dict[str, str]) -> None:
+    def flag(self, label: str, actor: dict[str, str], score: float | None = None) -> None:
         self.flags[self.version] = label
 
     @event("Suspended")
@@ -57,6 +64,10 @@ class Account(Aggregate):
     def _restore(self, lifts: list[int], actor: dict[str, str], reason: str, policy: str) -> None:
         for version in lifts:
             self.sanctions.pop(version)
+
+    def undelete(self, actor: dict[str, str], reason: str, policy: str) -> None:
+        deletions = [version for version, kind in self.sanctions.items() if kind == "deletion"]
+        self._restore(deletions, actor, reason, policy)
 
     @event("Noted")
     def note(self, text: str, actor: dict[str, str]) -> None:
@@ -99,11 +110,28 @@ class Stock:
         accounts: dict[str, Account] = {}
         self._save(_done(record, accounts) for record in Mixed(task.n))
 
+    def fill_population(self, task: Task) -> None:
+        population = Population(task.n)
+        accounts: dict[str, Account] = {}
+        for records in (population.creations(), population.marks()):
+            self._save(_done({"actor": _MODERATOR} | record, accounts) for record in records)
+
+    def check(self, population: Population, *, deleted: bool, marked: bool = True) -> None:
+        """Stop the run if one account is not as it must be."""
+        population.check(self._facts(population.count), deleted=deleted, marked=marked)
+
+    def _facts(self, count: int) -> Iterator[Facts]:
+        for account_id in account_ids(count):
+            account: Account = self._app.repository.get(Account.create_id(account_id))
+            labels, kinds = sorted(account.flags.values()), sorted(account.sanctions.values())
+            yield account_id, account.profile["nickname"], labels, kinds
+
     def _save(self, changed: Iterable[Account]) -> None:
         waiting: dict[UUID, Account] = {}
         for events, account in enumerate(changed, 1):
             waiting[account.id] = account
-            if events % _SAVED_AT_ONCE == 0:
+            # More in a transaction, and psycopg's pipeline hangs on a socket.
+            if events % FILLED_AT_ONCE == 0:
                 self._app.save(*waiting.values())
                 waiting = {}
         self._app.save(*waiting.values())
@@ -121,6 +149,55 @@ class Stock:
             account.restore(actor=_MODERATOR, reason="against the rules", policy="spam")
             app.save(account)
 
+    def create(self, task: Task) -> Measured:
+        """An aggregate and a save for each."""
+        watch, population = Stopwatch(), Population(task.n)
+        with watch.running():
+            for record in watch.without(population.creations()):
+                id_, profile = record["account_id"], record["profile"]
+                self._app.save(Account(account_id=id_, profile=profile, actor=_MODERATOR))
+        return Measured(task.n, watch.seconds)
+
+    def sweep(self, task: Task) -> Measured:
+        """Load, delete, save, one account after another."""
+        return self._each(task, Account.delete)
+
+    def undo(self, task: Task) -> Measured:
+        """Load, lift the deletion, save, one account after another."""
+        return self._each(task, Account.undelete)
+
+    def _each(self, task: Task, act: Callable[..., None]) -> Measured:
+        watch, app = Stopwatch(), self._app
+        ids = account_ids(task.n)
+        with watch.running():
+            for id_ in ids:
+                account: Account = app.repository.get(Account.create_id(id_))
+                act(account, actor=_MODERATOR, reason="against the rules", policy="spam")
+                app.save(account)
+        return Measured(task.n, watch.seconds)
+
+    def as_of(self, task: Task) -> Measured:
+        """The aggregates, as the notification log up to then leads to them."""
+        watch, last = Stopwatch(), earlier(task.n)
+        accounts: dict[UUID, Account | None] = {}
+        decoded, position = self._app.mapper.to_domain_event, 0
+        with watch.running():
+            while page := self._app.recorder.select_notifications(position + 1, _PAGE, last):
+                for notification in page:
+                    happened: Any = decoded(notification)
+                    id_ = happened.originator_id
+                    accounts[id_] = happened.mutate(accounts.get(id_))
+                position = page[-1].id
+            counts = Counter(_status(account) for account in accounts.values())
+        return Measured(last, watch.seconds, dict(counts))
+
+    def history(self, task: Task) -> Measured:
+        """An aggregate's decoded events."""
+        watch, asked = Stopwatch(), asked_accounts(task.n)
+        with watch.running():
+            found = sum(len(list(self._app.events.get(Account.create_id(id_)))) for id_ in asked)
+        return Measured(len(asked), watch.seconds, found)
+
     def replay(self, task: Task) -> Measured:
         """The decoded notification log."""
         watch, count = Stopwatch(), 0
@@ -132,6 +209,14 @@ class Stock:
                 count += len(page)
         assert count == task.n
         return Measured(count, watch.seconds)
+
+
+def _status(account: Account | None) -> str:
+    assert account is not None
+    kinds = account.sanctions.values()
+    if "deletion" in kinds:
+        return "deleted"
+    return "suspended" if "suspension" in kinds else "active"
 
 
 def _done(record: dict[str, Any], accounts: dict[str, Account]) -> Account:

@@ -1,0 +1,120 @@
+"""A large log in a minute or two: five events of each account, written by a few statements.
+
+The events lie in layers, all creations first, then all flags and so on, and the ids are in no
+order, so that the history of an account is spread over the whole log as it is in life. Indexes
+and triggers are set aside meanwhile and made again as modlog had made them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import Any, Final
+
+import modlog
+from benchmarks.places import Place
+
+_MICROS: Final = 1_000_000
+_BEGIN: Final = 1_704_067_200 * _MICROS
+# Type and data of each layer, the data as SQL.
+_LAYERS: Final = (
+    ("account.created", '\'{"profile":{"nickname":"member \' || i || \'"}}\''),
+    ("account.flagged", '\'{"label":"spam","score":null}\''),
+    ("account.suspended", "'{\"until\":null}'"),
+    ("account.restored", "'{\"lifts\":[3]}'"),
+    ("profile.changed", '\'{"changes":{"nickname":"new \' || i || \'"}}\''),
+)
+EVENTS_OF_ACCOUNT: Final = len(_LAYERS)
+_EVENTS: Final = (
+    "INSERT INTO modlog_events (position, recorded_at, occurred_at, version, schema, account_id,"
+    " type, actor_kind, actor_id, reason, policy, data) SELECT i + {before} + 1,"
+    " {begin} + i * {micros}, {begin} + i * {micros}, {version}, 1, id, '{type}', 'human',"
+    " 'moderator-' || (i % 20), 'against the rules', 'spam', {data} FROM numbers ORDER BY i"
+)
+_HASHED: Final = "(i * 2654435761) % 4294967296"  # as workload.account_id has it
+
+Run = Callable[[str], Iterable[Any]]
+
+
+def fill(place: Place, events: int) -> None:
+    """Fill an empty ledger with so many events, five for each account."""
+    modlog.open(place.url, schema=place.schema).close()
+    (_fill_sqlite if place.store == "sqlite" else _fill_postgres)(
+        place, events // EVENTS_OF_ACCOUNT
+    )
+
+
+def _fill_sqlite(place: Place, accounts: int) -> None:
+    with closing(sqlite3.connect(place.path, isolation_level=None)) as connection:
+        run = connection.execute
+        for setting in ("journal_mode = WAL", "synchronous = OFF", "cache_size = -262144"):
+            run(f"PRAGMA {setting}")
+        run("CREATE TEMP TABLE numbers (i INTEGER PRIMARY KEY, id TEXT)")
+        run(
+            "INSERT INTO numbers WITH RECURSIVE n (i) AS (VALUES (0) UNION ALL"
+            f" SELECT i + 1 FROM n WHERE i < {accounts - 1}) SELECT i, printf('%010d', {_HASHED})"
+            " FROM n"
+        )
+        aside = run(
+            "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'modlog_events'"
+            " AND type IN ('index', 'trigger') AND sql IS NOT NULL"
+        ).fetchall()
+        for kind, name, _ in aside:
+            run(f"DROP {kind} {name}")
+        _write(run, accounts)
+        for _, _, sql in aside:
+            run(sql)
+        run("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _fill_postgres(place: Place, accounts: int) -> None:
+    import psycopg
+
+    with psycopg.connect(place.url, autocommit=True) as connection:
+
+        def run(sql: str) -> list[Any]:
+            cursor = connection.execute(sql.encode())
+            return cursor.fetchall() if cursor.description else []
+
+        run(f'SET search_path = "{place.schema}"')
+        run("SET maintenance_work_mem = '256MB'")
+        run("CREATE TEMP TABLE numbers (i bigint PRIMARY KEY, id text)")
+        run(
+            f"INSERT INTO numbers SELECT i, lpad(({_HASHED})::text, 10, '0')"
+            f" FROM generate_series(0::bigint, {accounts - 1}) AS n (i)"
+        )
+        run("ANALYZE numbers")
+        aside = run(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+            " AND tablename = 'modlog_events' AND indexname NOT LIKE '%_pkey'"
+        )
+        for name, _ in aside:
+            run(f"DROP INDEX {name}")
+        _write(run, accounts)
+        for _, sql in aside:
+            run(sql)
+        run(
+            "UPDATE modlog_head SET (position, recorded_at) = (SELECT position, recorded_at"
+            " FROM modlog_events ORDER BY position DESC LIMIT 1)"
+        )
+        run("VACUUM ANALYZE")  # what the server would do by itself some time later
+
+
+def _write(run: Run, accounts: int) -> None:
+    """The events, layer by layer, and the current state that they lead to."""
+    for version, (type_, data) in enumerate(_LAYERS, 1):
+        before = (version - 1) * accounts
+        begin = _BEGIN + before * _MICROS
+        run(
+            _EVENTS.format(
+                before=before, begin=begin, micros=_MICROS, version=version, type=type_, data=data
+            )
+        )
+    version = EVENTS_OF_ACCOUNT
+    latest = _BEGIN + (version - 1) * accounts * _MICROS
+    run(
+        f"INSERT INTO modlog_accounts SELECT id, {version}, {latest} + i * {_MICROS}, 1, 0, 0,"
+        " '{\"nickname\":\"new ' || i || '\"}' FROM numbers ORDER BY id"
+    )
+    run("INSERT INTO modlog_flags SELECT id, 2, 'spam' FROM numbers ORDER BY id")

@@ -239,7 +239,7 @@ class Sweeping:
             if rule:
                 rules[rule] = rules.get(rule, 0) + number
             protected += number if shielded else 0
-        return statuses, rules, protected
+        return dict(sorted(statuses.items())), dict(sorted(rules.items())), protected
 
     def targets(self, key: bytes, after: str, limit: int) -> list[Row]:
         """The next targets: account_id, status, protected, rule."""

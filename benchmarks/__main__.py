@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
 def _measured(plan: Plan, path: Path, busy: float) -> tuple[Results, dict]:
     with opened(plan.stores) as places, path.open("w") as file:
         facts = machine.facts(places.servers.get("postgres"))
-        facts |= {"log": plan.n, "rounds": plan.rounds, "busy before": f"{busy:.0%}"}
+        facts |= {"n": plan.n, "rounds": plan.rounds, "busy before": f"{busy:.0%}"}
         results = []
         print(json.dumps({"facts": facts}), file=file)
         for result in Run(plan, places, _tell).results():

@@ -68,7 +68,10 @@ class Results:
     def __init__(self, results: Iterable[Result]) -> None:
         self._found: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
         self._grown: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+        self._durability: dict[str, set[str]] = defaultdict(set)
         for result in results:
+            if result["durability"]:
+                self._durability[result["store"]].add(result["durability"])
             for name, part in result["parts"].items():
                 if result["operation"] == GROWTH:
                     cost = part["seconds"] / part["count"]
@@ -113,10 +116,7 @@ class Results:
 
     def durability(self) -> dict[str, list[str]]:
         """What each kind of database said of itself."""
-        said: dict[str, set[str]] = defaultdict(set)
-        for (_, _, store), found in self._found.items():
-            said[store].update(one["durability"] for one in found if one["durability"])
-        return {store: sorted(texts) for store, texts in said.items() if texts}
+        return {store: sorted(texts) for store, texts in self._durability.items()}
 
 
 def markdown(results: Results, facts: dict[str, Any]) -> str:

@@ -151,28 +151,28 @@ def test_an_account_from_creation_to_restoration(log, clock, wan):
     log.create("110018", profile={"nickname": "Lei Jun", "avatar": "…"})
     log.change_profile("110018", {"nickname": "Lei", "avatar": None})
     log.flag("110018", label="spam", score=0.9)
-    log.protect("110018")
     log.suspend("110018", until=NOON + DAY)
     log.delete("110018")
+    log.protect("110018")
     account = log.account("110018")
     assert (account.id, account.version, account.status) == ("110018", 6, Status.DELETED)
     assert account.profile == {"nickname": "Lei"}
     assert account.flags == {3: "spam"}
     assert account.protected
     assert {version: one.kind for version, one in account.sanctions.items()} == {
-        5: "suspension",
-        6: "deletion",
+        4: "suspension",
+        5: "deletion",
     }
-    assert account.sanctions[5].until == NOON + DAY
-    assert account.sanctions[6].until is None
+    assert account.sanctions[4].until == NOON + DAY
+    assert account.sanctions[5].until is None
     assert all(sanction.in_force for sanction in account.sanctions.values())
 
-    log.restore("110018", lifts=[6])
+    log.restore("110018", lifts=[5])
     assert log.account("110018").status == Status.SUSPENDED
     clock.move(DAY)
     account = log.account("110018")
     assert account.status == Status.ACTIVE
-    assert not account.sanctions[5].in_force
+    assert not account.sanctions[4].in_force
 
 
 def test_two_deletions_are_two_causes(log, wan):

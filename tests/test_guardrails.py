@@ -498,3 +498,27 @@ def test_a_revert_of_one_s_own_flags_is_nobody_s_harm(guarded):
     outcome = log.revert(Selection(batch_id="b"), actor=Actor.human("mei", account_id="own"), **WHY)
     assert (outcome.reverted, outcome.refused) == (1, ())
     assert refusals(log) == []
+
+
+def test_a_ledger_has_the_default_guardrails_unless_others_are_given(place):
+    with place.open() as log, modlog.acting(Actor.human("wan"), reason="clean-up"):
+        log.create("1")
+        log.protect("1")
+        with pytest.raises(GuardrailError, match="protected-account"):
+            log.delete("1")
+        assert log.plan_sweep(["1"], "delete").needs_approval
+
+
+def test_off_stops_nothing(place):
+    off = Guardrails.off()
+    with place.open(guardrails=off) as log, modlog.acting(Actor.human("wan"), reason="clean-up"):
+        log.create("1")
+        log.protect("1")
+        log.delete("1")
+        own = Actor.bot("b", account_id="1")
+        log.restore("1", actor=own)
+        log.delete("1", actor=own)
+        outcome = log.plan_sweep(["1"], "delete", actor=own).execute()
+        assert outcome.counts["done"] == 1
+        assert log.revert(Selection(batch_id=outcome.batch_id), actor=own).reverted == 1
+        assert log.verify().ok

@@ -16,7 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from modlog import Actor, ModlogError, Selection, Status
+from modlog import Actor, Guardrails, ModlogError, Selection, Status
 from modlog._ground.events import AccountErased, Envelope, EventsReverted
 from modlog.testing import MovableClock, commands, perform
 from tests import places
@@ -107,7 +107,7 @@ class Side:
 
     def __init__(self, kind, clock, stack):
         self.place = stack.enter_context(places.fresh(kind))
-        self.log = stack.enter_context(self.place.open(clock=clock))
+        self.log = stack.enter_context(self.place.open(clock=clock, guardrails=Guardrails.off()))
         self.connection = self.connected()
         if self.connection:
             stack.callback(self.connection.close)

@@ -152,8 +152,8 @@ def test_erasures_alone_cannot_be_reverted(log):
 def test_what_lies_outside_the_ledger_is_remarked_on(log):
     log.create("a", profile={"nickname": "Lei"}, **WAN)
     log.change_profile("a", {"nickname": "Wang"}, batch_id="b1", **WAN)
-    log.protect("a", batch_id="b2", **WAN)
     log.delete("a", batch_id="b3", **WAN)
+    log.protect("a", batch_id="b2", **WAN)
     log.flag("a", label="spam", batch_id="b4", **WAN)
 
     def codes(**filters):

@@ -27,7 +27,13 @@ DELETION_RATE: Final = "deletion-rate"
 
 # What takes an account away from somebody.
 SANCTIONS: Final = frozenset({"suspend", "delete"})
-_LIMITS: Final = ("sweep_size", "sweep_share", "deletions_per_hour", "restored_days")
+_LIMITS: Final = (
+    "sweep_size",
+    "sweep_share",
+    "deletions_per_hour",
+    "restored_days",
+    "enabled",
+)
 _AUTOMATED: Final = frozenset({"bot", "model"})
 
 
@@ -66,6 +72,7 @@ class Guardrails:
             that a human restored.
         rules: the platform's own: callables that take the `Account` and the action (the
             command's name) and return the code of a refusal, or None.
+        enabled: false for a ledger in which nothing is stopped; see `off`.
     """
 
     sweep_size: int = field(default=1_000, converter=_whole)
@@ -73,6 +80,12 @@ class Guardrails:
     deletions_per_hour: int = field(default=10_000, converter=_whole)
     restored_days: int = field(default=30, converter=_whole)
     rules: tuple[Rule, ...] = field(default=(), converter=_rules)
+    enabled: bool = True
+
+    @classmethod
+    def off(cls) -> Guardrails:
+        """No guardrails at all: for migrations, and for tests of something else."""
+        return cls(enabled=False)
 
     @classmethod
     def recorded(cls, data: Mapping[str, Any]) -> Guardrails:
@@ -91,7 +104,7 @@ class Guardrails:
 
     def needs_approval(self, size: int, active: int) -> bool:
         """Whether a sweep of so many accounts, with so many active ones, needs a second person."""
-        return size > self.sweep_size or size > self.sweep_share * active
+        return self.enabled and (size > self.sweep_size or size > self.sweep_share * active)
 
     def own_refusal(self, account: Account, action: str) -> str | None:
         """The code with which the first of the platform's own rules refuses, if one does."""

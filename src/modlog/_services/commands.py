@@ -56,7 +56,7 @@ _open: ContextVar[Mapping[int, _Open]] = ContextVar(
 class Commands:
     """The commands of a ledger, and the transactions that they are part of."""
 
-    def __init__(self, store: Store, clock: Clock, guardrails: Guardrails | None) -> None:
+    def __init__(self, store: Store, clock: Clock, guardrails: Guardrails) -> None:
         self._store = store
         self._clock = clock
         self._guardrails = guardrails
@@ -208,7 +208,7 @@ class Commands:
         def decided(reader: Reader, state: AccountState, instant: datetime) -> Draft:
             _check_expected(account_id, state, expected)
             event = decide(account_id, state, command, envelope.occurred_at or instant)
-            if self._guardrails is not None:
+            if self._guardrails.enabled:
                 intended = Intended(
                     account_id=account_id,
                     state=state,

@@ -49,7 +49,8 @@ def open_ledger(
         url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite://`` for one in
             memory, ``postgresql://user@host/database``. An SQLite URL takes ``?mode=ro``.
         clock: gives the time as an aware datetime; the machine's clock if left out.
-        guardrails: the limits within which commands stay; none if left out.
+        guardrails: the limits within which commands and sweeps stay; the defaults of
+            `Guardrails` if left out, `Guardrails.off()` for none.
         schema: a PostgreSQL schema of the ledger's own, made if it is not there.
 
     Raises:
@@ -59,7 +60,7 @@ def open_ledger(
     """
     if guardrails is not None and not isinstance(guardrails, Guardrails):
         raise InvalidInputError(f"guardrails= takes Guardrails, not {shown(guardrails)}")
-    return ModLog(open_store(url, schema), checked_clock(clock), guardrails)
+    return ModLog(open_store(url, schema), checked_clock(clock), guardrails or Guardrails())
 
 
 class ModLog(Commands):
@@ -71,7 +72,7 @@ class ModLog(Commands):
     `Given`; what is not given comes from `modlog.acting`.
     """
 
-    def __init__(self, store: Store, clock: Clock, guardrails: Guardrails | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, guardrails: Guardrails) -> None:
         super().__init__(store, clock, guardrails)
         self._recorder = LedgerRecorder(store, clock)
 
@@ -359,11 +360,10 @@ class ModLog(Commands):
         return self.sweep(batch_id).execute(progress=progress, actor=actor)
 
     def _sweeps(self) -> Sweeps:
-        guardrails = self._guardrails or Guardrails()
-        return Sweeps(guardrails, self._reader, self._chunk_in, self._present, self._refused)
+        return Sweeps(self._guardrails, self._reader, self._chunk_in, self._present, self._refused)
 
     def _reverting(self) -> Reverting:
-        refused = self._refused if self._guardrails is not None else None
+        refused = self._refused if self._guardrails.enabled else None
         return Reverting(self._reader, self._chunk_in, self._snapshot_in, self._present, refused)
 
     @contextmanager

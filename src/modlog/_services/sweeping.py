@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 from uuid import uuid4
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from attrs import evolve as replaced
 
 from modlog._errors import ConflictError, GuardrailError, InvalidInputError, SweepNotFoundError
@@ -115,7 +115,7 @@ class SweepOutcome:
 
     batch_id: str
     counts: Mapping[str, int]
-    _plan: SweepPlan
+    _plan: SweepPlan = field(repr=False)
 
     def accounts(self) -> Iterator[SweepLine]:
         """Every target that is through and what became of it, in the order of ids, streaming."""
@@ -297,6 +297,11 @@ class Sweeps:
             )
             raise
 
+    def check_actor(self, reader: Reader, actor: Actor, at: datetime) -> None:
+        """Refuse an actor whose own account is sanctioned, where guardrails hold."""
+        if self.guardrails.enabled:
+            check_actor(reader, actor, at)
+
     # Planning
 
     def plan(
@@ -315,7 +320,7 @@ class Sweeps:
             check_selection(ids, everything=False)
         with self._recording("plan_sweep", envelope), self._working() as reader:
             sweeping = Sweeping(reader.store.database, reader.session)
-            check_actor(reader, envelope.actor, self._now(reader))
+            self.check_actor(reader, envelope.actor, self._now(reader))
             if isinstance(ids, Selection):
                 sweeping.gather_selected(reader.condition(ids), reader.head().position)
             else:
@@ -473,7 +478,7 @@ class Sweeps:
                 check_undecided(sweep)
                 if isinstance(decision, SweepApproved):
                     check_approver(sweep.planned.actor, envelope.actor)
-                check_actor(reader, envelope.actor, writer.instant)
+                self.check_actor(reader, envelope.actor, writer.instant)
                 writer.append([Draft(None, sweep.version + 1, decision, envelope)], {})
                 plan.sweep = sweep_of(sweeping.records(plan.batch_id))
 
@@ -543,6 +548,8 @@ class _Judging:
 
 def rules_for(guardrails: Guardrails, action: str, actor: Actor, at: datetime) -> Rules:
     """The rules that look at each account of a sweep."""
+    if not guardrails.enabled:
+        return Rules(spares_protected=False, own_account=None, restored_since=None)
     bound = is_bound_by_restoring(actor, action)
     return Rules(
         spares_protected=True,
@@ -568,7 +575,7 @@ class _Executing:
             return sweep
         check_executable(sweep)
         for actor in (self.runner, sweep.planned.actor):
-            check_actor(self.reader, actor, writer.instant)
+            self.sweeps.check_actor(self.reader, actor, writer.instant)
         key = _key_of(sweep)
         bounds = self.sweeping.next_bounds(key, sweep.last, CHUNK)
         assert bounds is not None, "a sweep that is not completed has targets left"
@@ -588,7 +595,8 @@ class _Executing:
         )
         outcomes = self.sweeping.outcomes_of_chunk()
         done = outcomes.get(Outcome.DONE, 0)
-        if isinstance(command, AccountDeleted) and done and sweep.approved_by is None:
+        limited = guardrails.enabled and sweep.approved_by is None
+        if isinstance(command, AccountDeleted) and done and limited:
             limit = guardrails.deletions_per_hour
             so_far = self.reader.deletions_by(planner, writer.instant - HOUR, max(limit, 1))
             if so_far + done > limit:

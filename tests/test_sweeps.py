@@ -396,9 +396,15 @@ def test_large_sweeps_need_an_approval(log, limits, size, needed):
 
 def test_the_defaults_are_a_thousand_accounts_and_a_hundredth():
     limits = Guardrails()
-    assert not limits.needs_approval(1_000, 100_000)
-    assert limits.needs_approval(1_001, 10**9)
-    assert limits.needs_approval(2, 199)
+
+    def needs_approval(size: int, active: int) -> bool:
+        return limits.needs_approval(size, lambda enough: min(active, enough))
+
+    assert not needs_approval(1_000, 100_000)
+    assert needs_approval(1_000, 99_999)
+    assert needs_approval(1_001, 10**9)
+    assert needs_approval(2, 199)
+    assert not needs_approval(2, 200)
 
 
 def test_without_the_approval_nothing_happens(log, waiting):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from math import ceil
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -102,9 +103,19 @@ class Guardrails:
         limits = {name: getattr(self, name) for name in _LIMITS}
         return {**limits, "rules": [rule_name(rule) for rule in self.rules]}
 
-    def needs_approval(self, size: int, active: int) -> bool:
-        """Whether a sweep of so many accounts, with so many active ones, needs a second person."""
-        return self.enabled and (size > self.sweep_size or size > self.sweep_share * active)
+    def needs_approval(self, size: int, count_active: Callable[[int], int]) -> bool:
+        """Whether a sweep of so many accounts needs a second person.
+
+        Args:
+            size: how many accounts the sweep is about.
+            count_active: counts the active accounts, up to the number that would be enough.
+        """
+        if not self.enabled:
+            return False
+        if size > self.sweep_size or self.sweep_share == 0:
+            return True
+        enough = ceil(size / self.sweep_share)
+        return count_active(enough) < enough
 
     def own_refusal(self, account: Account, action: str) -> str | None:
         """The code with which the first of the platform's own rules refuses, if one does."""

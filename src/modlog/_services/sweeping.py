@@ -347,7 +347,9 @@ class Sweeps:
                 size=size,
                 arguments=plain,
                 guardrails=self.guardrails.data(),
-                needs_approval=self.guardrails.needs_approval(size, sweeping.active(to_micros(at))),
+                needs_approval=self.guardrails.needs_approval(
+                    size, lambda enough: sweeping.active(to_micros(at), enough)
+                ),
             )
             with self._writing(reader) as writer:
                 known = self._known(sweeping, batch, digest)

@@ -269,11 +269,11 @@ class Sweeping:
             (key,),
         )
 
-    def active(self, at: int) -> int:
-        """How many accounts are active at an instant."""
+    def active(self, at: int, at_most: int) -> int:
+        """How many accounts are active at an instant, counted up to a limit."""
         row = self.session.row(
-            f"SELECT count(*) FROM {self._table('accounts')} AS a"
-            f" WHERE {self._status()} = 'active'",
+            f"SELECT count(*) FROM (SELECT 1 FROM {self._table('accounts')} AS a"
+            f" WHERE {self._status()} = 'active' LIMIT {at_most}) AS active",
             (at,),
         )
         assert row is not None
@@ -313,7 +313,9 @@ class Sweeping:
         rows = self.session.rows(
             f"SELECT t.account_id, e.version FROM {self._table('sweep_targets')} AS t"
             f" CROSS JOIN {events} AS e WHERE t.sweep = ? AND t.account_id > ?"
-            " AND t.account_id <= ? AND e.account_id = t.account_id AND e.batch_id || '' = ?"
+            " AND t.account_id <= ? AND e.account_id = t.account_id"
+            # coalesce keeps planners from the index on batches: an account has few events.
+            " AND coalesce(e.batch_id, '') = ?"
             f" AND e.type || '' IN ({_LISTED})"
             f" AND EXISTS (SELECT 1 FROM {events} AS r WHERE r.account_id = t.account_id"
             " AND r.type || '' = 'events.reverted') ORDER BY t.account_id, e.version LIMIT 1000",
@@ -355,8 +357,8 @@ class Sweeping:
             f" t.status AS planned, {self._status()} AS status, t.protected AS shielded,"
             f" coalesce(a.protected, 0) AS protected, {refusal} AS rule, {data} AS data,"
             f" CASE WHEN EXISTS (SELECT 1 FROM {self._table('events')} AS b WHERE b.account_id ="
-            f" t.account_id AND b.batch_id || '' = ? AND b.type || '' IN ({_LISTED})) THEN 1"
-            " ELSE 0 END AS acted"
+            " t.account_id AND coalesce(b.batch_id, '') = ?"
+            f" AND b.type || '' IN ({_LISTED})) THEN 1 ELSE 0 END AS acted"
             f" FROM {self._table('sweep_targets')} AS t LEFT JOIN {self._table('accounts')} AS a"
             " ON a.account_id = t.account_id"
             " WHERE t.sweep = ? AND t.account_id > ? AND t.account_id <= ?"
@@ -364,10 +366,12 @@ class Sweeping:
         self.database.steer(self.session)
         self.session.run(f"DELETE FROM {_CHUNK}")
         self.session.run(
-            f"INSERT INTO {_CHUNK} SELECT account_id, version, outcome,"
-            f" CASE WHEN outcome = '{Outcome.REFUSED}' THEN rule END, data FROM"
-            f" (SELECT account_id, version, {_OUTCOME} AS outcome, {_RULE} AS rule, data"
-            f" FROM ({judged}) AS judged) AS settled ORDER BY account_id",
+            # Materialised, so that what is asked of an account is asked once.
+            f"INSERT INTO {_CHUNK} WITH judged AS MATERIALIZED ({judged}),"
+            f" settled AS MATERIALIZED (SELECT account_id, version, {_OUTCOME} AS outcome,"
+            f" {_RULE} AS rule, data FROM judged)"
+            f" SELECT account_id, version, outcome, CASE WHEN outcome = '{Outcome.REFUSED}'"
+            " THEN rule END, data FROM settled ORDER BY account_id",
             (
                 writer.at,
                 *of_refusal,

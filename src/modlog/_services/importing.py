@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -102,7 +103,7 @@ def ingest(
     outcome = IngestOutcome(batch_id=batch)
     records = iter(numbered)
     while block := list(islice(records, chunk)):
-        with open_chunk() as writer:
+        with _collector_paused(), open_chunk() as writer:
             taking = _Chunk(importing, writer)
             taking.take(block)
             if strict and taking.rejected:
@@ -306,6 +307,22 @@ class _Chunk:
             skipped=outcome.skipped + self.skipped,
             late=outcome.late + self.late,
         )
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Spare the garbage collector the objects of a chunk, which hold no cycles.
+
+    It would look through all of them time and again, for a sixth of the time that an import
+    takes. The pause holds for the whole process, and for one chunk.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _texts(records: Iterable[Mapping[str, Any]], name: str) -> Iterator[str]:

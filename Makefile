@@ -31,7 +31,7 @@ check: $(VENV)/.dev ## style, types and floors
 	@PYTHONPATH=src $(BIN)/lint-imports --no-logo
 
 soak: $(VENV)/.package $(VENV)/.dev ## the laws, with many more histories
-	@MODLOG_HYPOTHESIS_PROFILE=soak $(BIN)/pytest -n auto -m "laws or soak" $(ARGS)
+	@MODLOG_HYPOTHESIS_PROFILE=soak $(BIN)/pytest -n auto --timeout 0 -m "laws or soak" $(ARGS)
 
 bench: $(VENV)/.package $(VENV)/.dev ## measure (ARGS="…" goes to the benchmarks)
 	@$(BIN)/python -m benchmarks $(ARGS)

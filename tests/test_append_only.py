@@ -208,6 +208,7 @@ MAY_CHANGE = re.compile(
 )
 # Where a name stands for the table: looked at one by one.
 LOOKED_AT = {
+    "_storage/projection.py": {"{accounts}", "{flags}", "{sanctions}"},
     "_storage/replays.py": {"{database.table(table.name)}"},  # each of PROJECTION
     "_storage/reverting.py": {"{table(name)}", "{self._targets}", "{self._chunk}"},
     "_storage/sweeping.py": {"{_CHUNK}", "{flags}", "{sanctions}"},  # temporary, or cache

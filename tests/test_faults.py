@@ -67,8 +67,8 @@ class SmallDisk:
 
     def _limit(self, log: modlog.ModLog, pages: str) -> None:
         database: Any = log._store.database
-        for connection in database._pool._idle:  # the limit is a connection's
-            connection.execute(f"PRAGMA max_page_count = {pages}")
+        for session in database._pool._idle:  # the limit is a connection's
+            session.connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 @pytest.fixture

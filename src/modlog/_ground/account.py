@@ -86,14 +86,14 @@ class AccountState:
     sanctions: dict[int, StandingSanction] = field(factory=dict)
 
     def copy(self) -> Self:
-        """The same state, with containers of its own."""
+        """The same state, with containers of its own; profiles are shared and never changed."""
         return type(self)(
             self.version,
             self.latest,
             self.created,
             self.erased,
             self.protected,
-            dict(self.profile),
+            self.profile,
             dict(self.flags),
             dict(self.sanctions),
         )
@@ -151,15 +151,12 @@ _Data = Mapping[str, Any]
 
 def _created(state: AccountState, version: int, at: datetime, data: _Data) -> None:
     state.created = True
-    state.profile = dict(data["profile"])
+    state.profile = data["profile"]
 
 
 def _profile_changed(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    for key, value in data["changes"].items():
-        if value is None:
-            state.profile.pop(key, None)
-        else:
-            state.profile[key] = value
+    changed = {**state.profile, **data["changes"]}
+    state.profile = {key: value for key, value in changed.items() if value is not None}
 
 
 def _flagged(state: AccountState, version: int, at: datetime, data: _Data) -> None:

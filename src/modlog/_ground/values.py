@@ -53,6 +53,13 @@ def checked_text(value: object, what: str) -> str:
 
 def checked_id(value: object, what: str) -> str:
     """A short text that identifies something: 1 to 255 characters."""
+    if (
+        type(value) is str
+        and 1 <= len(value) <= MAX_ID_LENGTH
+        and value.isascii()
+        and ("\0" not in value)
+    ):
+        return value
     text = checked_text(value, what)
     if not 1 <= len(text) <= MAX_ID_LENGTH:
         raise InvalidInputError(

@@ -71,7 +71,8 @@ _CHECKS: Final = {
     "correlation_id": checked_id,
     "confidence": checked_probability,
 }
-_COMMAND_ONLY: Final = ("idempotency_key", "expected_version")
+_COMMAND_ONLY: Final = frozenset(("idempotency_key", "expected_version"))
+_OF_COMMANDS: Final = _COMMAND_ONLY.union(_CHECKS)
 _settled: ContextVar[Mapping[str, Any]] = ContextVar(
     "modlog.acting",
     default=MappingProxyType({}),
@@ -102,7 +103,8 @@ def acting(actor: Actor | None = None, **circumstances: Any) -> Iterator[None]:
 
 
 def _checked(fields: Mapping[str, Any], what: str) -> dict[str, Any]:
-    check_names(fields, _CHECKS, what)
+    if not fields.keys() <= _CHECKS.keys():
+        check_names(fields, _CHECKS, what)
     return {
         name: None if value is None else _CHECKS[name](value, name)
         for name, value in fields.items()
@@ -160,8 +162,8 @@ def split(command: str, given: Mapping[str, Any]) -> tuple[Envelope, str | None,
     Raises:
         InvalidInputError: as `envelope_for`, and a key or version that cannot be one.
     """
-    fields = {name: value for name, value in given.items() if name not in _COMMAND_ONLY}
-    check_names(fields, (*_CHECKS, *_COMMAND_ONLY), f"{command}()")
+    if not given.keys() <= _OF_COMMANDS:
+        check_names(given, _OF_COMMANDS, f"{command}()")
     key = given.get("idempotency_key")
     if key is not None:
         checked_text(key, "idempotency_key")
@@ -175,4 +177,5 @@ def split(command: str, given: Mapping[str, Any]) -> tuple[Envelope, str | None,
             f"expected_version must be a version, from 0 for an account that is not there, "
             f"not {shown(version)}"
         )
+    fields = {name: value for name, value in given.items() if name not in _COMMAND_ONLY}
     return envelope_for(command, fields), key, version

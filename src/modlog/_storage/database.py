@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from attrs import frozen
@@ -115,10 +115,6 @@ class Database(Protocol):
         """A transaction in a session of `reading`; it commits at the end, or not at all."""
         ...
 
-    def writing(self) -> AbstractContextManager[Session]:
-        """A transaction; it commits at the end, or not at all."""
-        ...
-
     def joining(self, connection: Any) -> AbstractContextManager[Session]:
         """The caller's own open transaction on the same database."""
         ...
@@ -211,7 +207,8 @@ class Pool(Generic[_C]):
         self._idle: list[_C] = []
         self._in_use: list[int] = []  # the threads that have connections
         self._forking = False
-        self._lock = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._pid = os.getpid()
 
     @property
@@ -224,23 +221,36 @@ class Pool(Generic[_C]):
         if self._closed:
             raise StoreUnavailableError("this ledger is closed: open it again with modlog.open")
         self.notice_fork()
-        with self._lock:
-            self._lock.wait_for(lambda: not self._forking)
-            self._in_use.append(threading.get_ident())
+        connection = self._first_idle()
         try:
-            while (connection := self._idle_one()) is not None:
+            while connection is not None:
                 if self._is_alive(connection):
                     return connection
                 self._close(connection)
+                connection = self._next_idle()
             return self._connect()
         except BaseException:
-            self._gave_back()
+            with self._lock:
+                self._no_longer_in_use()
             raise
 
-    def _gave_back(self) -> None:
-        with self._lock, suppress(ValueError):  # a connection may change its thread
-            self._in_use.remove(threading.get_ident())
-            self._lock.notify_all()
+    def _first_idle(self) -> _C | None:
+        with self._lock:
+            while self._forking:
+                self._changed.wait()
+            self._in_use.append(threading.get_ident())
+            return self._idle.pop() if self._idle else None
+
+    def _next_idle(self) -> _C | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _no_longer_in_use(self) -> None:
+        thread = threading.get_ident()
+        if thread in self._in_use:  # a connection may change its thread
+            self._in_use.remove(thread)
+        if self._forking:
+            self._changed.notify_all()
 
     def before_fork(self) -> bool:
         """Close what is idle, and let nobody take anything; whether nothing is in use either.
@@ -250,7 +260,7 @@ class Pool(Generic[_C]):
         me = threading.get_ident()
         with self._lock:
             self._forking = True
-            self._lock.wait_for(lambda: set(self._in_use) <= {me}, self._PATIENCE)
+            self._changed.wait_for(lambda: set(self._in_use) <= {me}, self._PATIENCE)
         self.discard_idle()
         return not self._in_use
 
@@ -258,11 +268,7 @@ class Pool(Generic[_C]):
         """Give out connections again, in the parent."""
         with self._lock:
             self._forking = False
-            self._lock.notify_all()
-
-    def _idle_one(self) -> _C | None:
-        with self._lock:
-            return self._idle.pop() if self._idle else None
+            self._changed.notify_all()
 
     def notice_fork(self) -> bool:
         """Forget connections that another process opened; whether there was a fork."""
@@ -276,12 +282,13 @@ class Pool(Generic[_C]):
         """Return a connection; one that is broken, or one too many, is closed."""
         if self.notice_fork():
             return
-        self._gave_back()
         with self._lock:
-            if usable and not self._closed and len(self._idle) < self._keep:
+            self._no_longer_in_use()
+            kept = usable and not self._closed and len(self._idle) < self._keep
+            if kept:
                 self._idle.append(connection)
-                return
-        self._close(connection)
+        if not kept:
+            self._close(connection)
 
     def discard_idle(self) -> None:
         """Close what is idle, for instance because the server has gone away."""
@@ -289,15 +296,6 @@ class Pool(Generic[_C]):
             idle, self._idle = self._idle, []
         for connection in idle:
             self._close(connection)
-
-    @contextmanager
-    def connection(self, usable: Callable[[_C], bool]) -> Iterator[_C]:
-        """A connection for the time of a block."""
-        connection = self.take()
-        try:
-            yield connection
-        finally:
-            self.give_back(connection, usable=usable(connection))
 
     def close(self) -> None:
         """Give out no more connections, and close the idle ones."""

@@ -100,7 +100,7 @@ def _ensure_tables(store: Store) -> None:
     with database.reading() as session:
         missing = _missing_tables(database, session)
     if missing:
-        with database.writing() as session:
+        with database.reading() as session, database.beginning(session):
             _make(store, session)
 
 

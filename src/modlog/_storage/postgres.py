@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -72,6 +72,7 @@ class PostgresSession:
     """Statements on one PostgreSQL connection."""
 
     def __init__(self, connection: _Connection) -> None:
+        self.connection = connection
         self.cursor = connection.cursor(row_factory=tuple_row)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
@@ -138,10 +139,8 @@ class PostgresDatabase:
 
     # Sessions
 
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        with translated(), self._pool.connection(_is_usable) as connection:
-            yield PostgresSession(connection)
+    def reading(self) -> AbstractContextManager[Session]:
+        return _Reading(self._pool)
 
     @contextmanager
     def snapshot(self, session: Session | None = None) -> Iterator[Session]:
@@ -149,11 +148,6 @@ class PostgresDatabase:
         session_or_new = nullcontext(session) if session else self.reading()
         with session_or_new as opened, _transaction(opened, begin):
             yield opened
-
-    @contextmanager
-    def writing(self) -> Iterator[Session]:
-        with self.reading() as session, self.beginning(session):
-            yield session
 
     @contextmanager
     def beginning(self, session: Session) -> Iterator[Session]:
@@ -168,8 +162,7 @@ class PostgresDatabase:
                 "within() on PostgreSQL takes a psycopg.Connection, not "
                 f"{type(connection).__name__}"
             )
-        idle = connection.info.transaction_status == TransactionStatus.IDLE
-        if idle and connection.autocommit:
+        if _is_idle(connection) and connection.autocommit:
             raise InvalidInputError(
                 "within() needs an open transaction, this connection commits each statement by "
                 "itself: open one with connection.transaction() first"
@@ -296,9 +289,11 @@ class PostgresDatabase:
 
     # Connections
 
-    def _connect(self) -> _Connection:
+    def _connect(self) -> PostgresSession:
         with translated():
-            return psycopg.connect(self._conninfo, autocommit=True, connect_timeout=10)
+            return PostgresSession(
+                psycopg.connect(self._conninfo, autocommit=True, connect_timeout=10)
+            )
 
     def close(self) -> None:
         self._finalizer()
@@ -313,22 +308,41 @@ def _transaction(session: Session, begin: str) -> Iterator[None]:
     except BaseException:
         _roll_back(connection)
         raise
-    with outcome_unknown_if_lost(connection):
+    try:
         session.run("COMMIT")
+    except psycopg.Error as error:
+        check_outcome_known(connection, error)
+        raise
 
 
-def _close(connection: _Connection) -> None:
-    connection.close()
+class _Reading:
+    """A session for the time of a block. Classes are quicker here than generators would be."""
+
+    def __init__(self, pool: Pool[PostgresSession]) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> Session:
+        self._session = self._pool.take()
+        return self._session
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._pool.give_back(self._session, usable=_is_idle(self._session.connection))
+        if isinstance(error, psycopg.Error):
+            raise translation(error) from error
 
 
-def _is_usable(connection: _Connection) -> bool:
-    return connection.info.transaction_status == TransactionStatus.IDLE
+def _close(session: PostgresSession) -> None:
+    session.connection.close()
 
 
-def _is_alive(connection: _Connection) -> bool:
+def _is_idle(connection: _Connection) -> bool:
+    return connection.pgconn.transaction_status == TransactionStatus.IDLE
+
+
+def _is_alive(session: PostgresSession) -> bool:
     """Whether the server has not hung up: on an idle connection nothing is there to be read."""
     poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
+    poll.register(session.connection.fileno(), select.POLLIN)
     return not poll.poll(0)
 
 
@@ -394,10 +408,11 @@ def translated() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise _translation(error) from error
+        raise translation(error) from error
 
 
-def _translation(error: psycopg.Error) -> ModlogError:
+def translation(error: psycopg.Error) -> ModlogError:
+    """What an error of the driver is in modlog's own terms."""
     state = error.sqlstate or ""
     text = error.diag.message_primary or str(error).strip()
     otherwise = (
@@ -409,14 +424,13 @@ def _translation(error: psycopg.Error) -> ModlogError:
     return kind(f"PostgreSQL: {text}: {advice}")
 
 
-@contextmanager
-def outcome_unknown_if_lost(connection: _Connection) -> Iterator[None]:
-    """Tell a connection lost while committing from one lost before."""
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        if not connection.broken:
-            raise
+def check_outcome_known(connection: _Connection, error: psycopg.Error) -> None:
+    """Tell a connection lost while committing from one lost before.
+
+    Raises:
+        OutcomeUnknownError: it broke.
+    """
+    if connection.broken and isinstance(error, psycopg.OperationalError):
         raise OutcomeUnknownError(
             "PostgreSQL: the connection broke while committing, so that the events are recorded "
             "or none of them is: look at the history, or try again with the same idempotency_key"
@@ -426,4 +440,4 @@ def outcome_unknown_if_lost(connection: _Connection) -> Iterator[None]:
 def connection_of(session: Session) -> _Connection:
     """The driver's connection below a session."""
     assert isinstance(session, PostgresSession)
-    return session.cursor.connection
+    return session.connection

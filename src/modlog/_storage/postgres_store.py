@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+import psycopg
+
 from modlog._errors import ConflictError
 from modlog._ground.account import AccountState, evolve
 from modlog._ground.events import Draft, RecordedEvent
@@ -13,9 +15,9 @@ from modlog._storage.codec import event_row
 from modlog._storage.database import Head, Session
 from modlog._storage.postgres import (
     PostgresDatabase,
+    check_outcome_known,
     connection_of,
-    outcome_unknown_if_lost,
-    translated,
+    translation,
 )
 from modlog._storage.projection import profile_text, sanction_columns
 from modlog._storage.store import Decide, Key, Reader, Store, Writer
@@ -60,6 +62,10 @@ class PostgresStore(Store):
         except ConflictError:
             return None
 
+    def _locked(self, session: Session, account_id: str) -> tuple[AccountState, Head]:
+        head = self.database.lock_head(session)  # what is read before it may be out of date
+        return self.states(session, [account_id]).get(account_id) or AccountState(), head
+
     def write_one(
         self, writer: Writer, draft: Draft, before: AccountState, key: Key | None
     ) -> RecordedEvent:
@@ -90,8 +96,11 @@ class PostgresStore(Store):
             *rest,
             *((key.digest, key.request) if key else (None, None)),
         )
-        with translated(), outcome_unknown_if_lost(connection_of(session)):
+        try:
             row = session.row(self._call, params)
+        except psycopg.Error as error:
+            check_outcome_known(connection_of(session), error)
+            raise translation(error) from error
         assert row is not None
         return draft.recorded(row[0], from_micros(row[1]))
 

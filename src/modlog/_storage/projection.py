@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -13,6 +15,9 @@ from modlog._ground.values import from_micros, same_json, to_micros
 from modlog._storage.codec import canonical
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.schema import ACCOUNTS, FLAGS, SANCTIONS
+
+_FIRST: Final = itemgetter(0)
+_LAST: Final = itemgetter(-1)
 
 # One query for all three tables, so that a single statement sees one moment.
 _CARD: Final = (
@@ -111,34 +116,38 @@ class Changes:
     def write(self, database: Database, session: Session) -> None:
         """Write the rows, those of one table and kind together and in the order of their keys."""
         table = database.table
-        for sql, rows in (
-            (f"DELETE FROM {table('flags')} WHERE account_id = ? AND version = ?", self.gone_flags),
-            (
-                f"DELETE FROM {table('sanctions')} WHERE account_id = ? AND version = ?",
-                self.gone_sanctions,
-            ),
-            (
-                f"UPDATE {table('accounts')} SET version = ?, latest = ?, created = ?,"
-                " erased = ?, protected = ? WHERE account_id = ?",
-                self.moved_accounts,
-            ),
-            (
-                f"UPDATE {table('accounts')} SET version = ?, latest = ?, created = ?,"
-                " erased = ?, protected = ?, profile = ? WHERE account_id = ?",
-                self.changed_accounts,
-            ),
+        forget_flags, forget_sanctions, move, change = _statements(
+            table("accounts"), table("flags"), table("sanctions")
+        )
+        for rows, sql, key in (
+            (self.gone_flags, forget_flags, _FIRST),
+            (self.gone_sanctions, forget_sanctions, _FIRST),
+            (self.moved_accounts, move, _LAST),
+            (self.changed_accounts, change, _LAST),
         ):
             if rows:
-                rows.sort(key=_last if sql.startswith("UPDATE") else _first)
+                rows.sort(key=key)
                 session.many(sql, rows)
-        for spec, rows in (
-            (ACCOUNTS, self.new_accounts),
-            (FLAGS, self.new_flags),
-            (SANCTIONS, self.new_sanctions),
+        for rows, spec in (
+            (self.new_accounts, ACCOUNTS),
+            (self.new_flags, FLAGS),
+            (self.new_sanctions, SANCTIONS),
         ):
             if rows:
-                rows.sort(key=_first)
+                rows.sort(key=_FIRST)
                 database.load(session, spec, spec.names, rows)
+
+
+@lru_cache(maxsize=64)
+def _statements(accounts: str, flags: str, sanctions: str) -> tuple[str, str, str, str]:
+    """What takes flags and sanctions away, moves accounts on, and changes profiles as well."""
+    moved = f"UPDATE {accounts} SET version = ?, latest = ?, created = ?, erased = ?, protected = ?"
+    return (
+        f"DELETE FROM {flags} WHERE account_id = ? AND version = ?",
+        f"DELETE FROM {sanctions} WHERE account_id = ? AND version = ?",
+        f"{moved} WHERE account_id = ?",
+        f"{moved}, profile = ? WHERE account_id = ?",
+    )
 
 
 def profile_text(state: AccountState) -> str:
@@ -158,11 +167,3 @@ def sanction_columns(sanction: StandingSanction) -> tuple[str, int, int | None]:
 
 def _gone(account_id: str, before: Mapping[int, Any], after: Mapping[int, Any]) -> list[Row]:
     return [(account_id, version) for version in before if version not in after]
-
-
-def _first(row: Row) -> Any:
-    return row[0]
-
-
-def _last(row: Row) -> Any:
-    return row[-1]

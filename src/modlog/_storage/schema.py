@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 SCHEMA_VERSION: Final = 1
 
@@ -38,22 +38,26 @@ class Index:
 
 @frozen
 class Table:
-    """A table with its key, checks and indexes."""
+    """A table with its key, checks and indexes.
+
+    Attributes:
+        names: of its columns.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     indexes: tuple[Index, ...] = ()
     check: str | None = None
+    names: tuple[str, ...] = field(init=False)
+
+    @names.default
+    def _names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
 
     def type_of(self, column_name: str) -> ColumnType:
         """The type of one of its columns."""
         return next(column.type for column in self.columns if column.name == column_name)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its columns' names."""
-        return tuple(column.name for column in self.columns)
 
 
 def _optional(name: str, type_: ColumnType) -> Column:

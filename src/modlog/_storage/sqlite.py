@@ -7,8 +7,8 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import cache
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -56,6 +56,7 @@ class SQLiteSession:
     """Statements on one SQLite connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
         self._cursor = connection.cursor()
         self._cursor.row_factory = None
         self._execute = self._cursor.execute
@@ -64,8 +65,7 @@ class SQLiteSession:
         return self._execute(sql, params).fetchall()
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
-        found: list[Row] = self._execute(sql, params).fetchmany(1)
-        self._cursor.fetchall()  # an unfinished query would hold its read lock
+        found = self._execute(sql, params).fetchall()  # unfinished, it would hold its read lock
         return found[0] if found else None
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
@@ -121,32 +121,23 @@ class SQLiteDatabase:
 
     # Sessions
 
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        with self._session() as session:
-            yield session
+    def reading(self) -> AbstractContextManager[Session]:
+        return _Reading(self)
 
     @contextmanager
     def snapshot(self, session: Session | None = None) -> Iterator[Session]:
-        with nullcontext(session) if session else self._session() as opened:
+        with nullcontext(session) if session else self.reading() as opened:
             assert isinstance(opened, SQLiteSession)
-            with _transaction(opened, "BEGIN"):
+            with _Transaction(opened, "BEGIN"):
                 yield opened
 
-    @contextmanager
-    def writing(self) -> Iterator[Session]:
-        with self._session() as session, self.beginning(session):
-            yield session
-
-    @contextmanager
-    def beginning(self, session: Session) -> Iterator[Session]:
+    def beginning(self, session: Session) -> AbstractContextManager[Session]:
         # Threads queue here in order; only processes have to poll for SQLite's own lock.
         if self._pid != os.getpid():
             self._writer = threading.Lock()  # a thread of the parent may have held it
             self._pid = os.getpid()
         assert isinstance(session, SQLiteSession)
-        with self._writer, _transaction(session, "BEGIN IMMEDIATE"):
-            yield session
+        return _Transaction(session, "BEGIN IMMEDIATE", self._writer)
 
     @contextmanager
     def joining(self, connection: Any) -> Iterator[Session]:
@@ -180,22 +171,30 @@ class SQLiteDatabase:
             raise
         session.run("RELEASE modlog_part")
 
-    @contextmanager
-    def _session(self) -> Iterator[SQLiteSession]:
-        with _translated():
-            if self._memory is None:
-                if self._forked_within:
-                    raise StoreUnavailableError(
-                        "this process was forked from within a transaction on the ledger's file, "
-                        "and SQLite cannot tell whose locks are whose: fork outside of them"
-                    )
-                with self._pool.connection(_is_idle) as connection:
-                    yield SQLiteSession(connection)
-            else:
-                with self._turn:
-                    yield SQLiteSession(self._checked_memory())
+    def take(self) -> SQLiteSession:
+        """A session for this thread alone, until it is given back."""
+        if self._path is None:
+            self._turn.acquire()
+            try:
+                return self._checked_memory()
+            except BaseException:
+                self._turn.release()
+                raise
+        if self._forked_within:
+            raise StoreUnavailableError(
+                "this process was forked from within a transaction on the ledger's file, "
+                "and SQLite cannot tell whose locks are whose: fork outside of them"
+            )
+        return self._pool.take()
 
-    def _checked_memory(self) -> sqlite3.Connection:
+    def give_back(self, session: SQLiteSession) -> None:
+        """Let others have a session that was taken."""
+        if self._path is None:
+            self._turn.release()
+        else:
+            self._pool.give_back(session, usable=not session.connection.in_transaction)
+
+    def _checked_memory(self) -> SQLiteSession:
         if self._home != os.getpid():
             raise StoreUnavailableError(
                 "a ledger in memory belongs to the process that opened it: use a file, or open "
@@ -230,11 +229,7 @@ class SQLiteDatabase:
     def load(
         self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        session.many(
-            f"INSERT INTO {self.table(table.name)} ({', '.join(columns)})"
-            f" VALUES ({', '.join('?' * len(columns))})",
-            rows,
-        )
+        session.many(_insertion(self.table(table.name), tuple(columns)), rows)
 
     # Schema
 
@@ -280,7 +275,7 @@ class SQLiteDatabase:
 
     # Connections
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> SQLiteSession:
         with _translated():
             connection = sqlite3.connect(
                 f"file:{quote(self._path)}?mode={self._mode}" if self._path else ":memory:",
@@ -298,7 +293,7 @@ class SQLiteDatabase:
             except BaseException:
                 connection.close()
                 raise
-            return connection
+            return SQLiteSession(connection)
 
     def _before_fork(self) -> None:
         self._is_at_rest = self._pool.before_fork()
@@ -313,7 +308,12 @@ class SQLiteDatabase:
         self._finalizer()
         if self._memory is not None and self._home == os.getpid():
             with self._turn:
-                self._memory.close()
+                self._memory.connection.close()
+
+
+@lru_cache(maxsize=64)
+def _insertion(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 def _locked(connection: sqlite3.Connection) -> SQLiteSession:
@@ -352,32 +352,64 @@ def _tell_all(what: Callable[[SQLiteDatabase], None]) -> None:
         what(database)
 
 
-def _close(connection: sqlite3.Connection) -> None:
-    connection.close()
+def _close(session: SQLiteSession) -> None:
+    session.connection.close()
 
 
-def _is_idle(connection: sqlite3.Connection) -> bool:
-    return not connection.in_transaction
+class _Reading:
+    """A session for the time of a block. Classes are quicker here than generators would be."""
+
+    def __init__(self, database: SQLiteDatabase) -> None:
+        self._database = database
+
+    def __enter__(self) -> Session:
+        self._session = self._database.take()
+        return self._session
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._database.give_back(self._session)
+        if isinstance(error, sqlite3.Error):
+            raise _translation(error) from error
 
 
-@contextmanager
-def _transaction(session: SQLiteSession, begin: str) -> Iterator[None]:
-    session.run(begin)
-    try:
-        yield
-    except BaseException:
-        _roll_back(session)
-        raise
-    try:
-        session.run("COMMIT")
-    except BaseException:
-        _roll_back(session)
-        raise
+class _Transaction:
+    """A transaction for the time of a block, under a lock of this process if there is one."""
+
+    def __init__(
+        self, session: SQLiteSession, begin: str, lock: threading.Lock | None = None
+    ) -> None:
+        self._session = session
+        self._begin = begin
+        self._lock = lock
+
+    def __enter__(self) -> Session:
+        if self._lock:
+            self._lock.acquire()
+        try:
+            self._session.run(self._begin)
+        except BaseException:
+            self._release()
+            raise
+        return self._session
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None:
+                self._session.run("COMMIT")
+        finally:
+            try:
+                _roll_back(self._session)
+            finally:
+                self._release()
+
+    def _release(self) -> None:
+        if self._lock:
+            self._lock.release()
 
 
 def _roll_back(session: SQLiteSession) -> None:
-    # A full disk or an I/O error may have rolled back already.
-    if session._cursor.connection.in_transaction:
+    # It is committed, or a full disk or an I/O error has rolled it back already.
+    if session.connection.in_transaction:
         session.run("ROLLBACK")
 
 

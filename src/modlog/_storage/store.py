@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -52,11 +52,12 @@ class Signal:
         self._count = 0
 
     def _renew(self) -> None:
-        self._lock = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0
         self._pid = os.getpid()
 
-    @property
-    def _condition(self) -> threading.Condition:
+    def _own_lock(self) -> threading.RLock:
         if self._pid != os.getpid():
             self._renew()  # a thread of the parent may have held it at the fork
         return self._lock
@@ -68,15 +69,20 @@ class Signal:
 
     def notify(self) -> None:
         """There is something new."""
-        with self._condition:
+        with self._own_lock():
             self._count += 1
-            self._condition.notify_all()
+            if self._waiting:
+                self._changed.notify_all()
 
     def wait(self, seen: int, timeout: float) -> None:
         """Wait until there is more than was seen, or for so many seconds."""
-        with self._condition:
+        with self._own_lock():
             if self._count == seen:
-                self._condition.wait(timeout)
+                self._waiting += 1
+                try:
+                    self._changed.wait(timeout)
+                finally:
+                    self._waiting -= 1
 
 
 class Store:
@@ -109,8 +115,10 @@ class Store:
         Raises:
             ClockError: the clock is more than five minutes behind the ledger.
         """
-        database = self.database
-        with database.beginning(session) if session else database.writing() as opened:
+        with (
+            nullcontext(session) if session else self.database.reading() as opened,
+            self.database.beginning(opened),
+        ):
             yield self._writer(opened, now)
         self.signal.notify()
 
@@ -144,17 +152,28 @@ class Store:
         self, account_id: str, decide: Decide, key: Key | None, now: datetime
     ) -> RecordedEvent:
         """One command as one transaction: look the key up, decide, write."""
-        with self.writing(now) as writer:
-            return writer.record(account_id, decide, key)
+        with self.database.reading() as session, self.database.beginning(session):
+            state, head = self._locked(session, account_id)
+            writer = Writer(self, session, head, head.next_instant(to_micros(now)))
+            event = writer.record(account_id, decide, key, state)
+        self.signal.notify()
+        return event
+
+    def _locked(self, session: Session, account_id: str) -> tuple[AccountState, Head]:
+        """An account's current state and the log's end, in a transaction that has the lock."""
+        return self.state_and_head(session, account_id)
 
     def write_one(
         self, writer: Writer, draft: Draft, before: AccountState, key: Key | None
     ) -> RecordedEvent:
         """Write one account's next event within a transaction."""
         after = evolve(before, draft.entry(writer.instant))
-        keys = [(key, 0)] if key else []
-        account_id = str(draft.account_id)
-        position = writer.append([draft], {account_id: (before, after)}, keys)
+        position = writer.head.position + 1
+        writer.append_rows(
+            [event_row(position, writer.at, draft)],
+            [(str(draft.account_id), before, after)],
+            [(key.digest, key.request, position)] if key else (),
+        )
         return draft.recorded(position, writer.instant)
 
     # Reading
@@ -186,10 +205,13 @@ class Store:
 
     def state_and_head(self, session: Session, account_id: str) -> tuple[AccountState, Head]:
         """An account's current state, version 0 if it is not known, and the log's end."""
-        rows = session.rows(self._with_head, (account_id,) * 3)
-        head = next((Head(*row[2:4]) for row in rows if row[1] == -1), Head(0, 0))
-        states = states_of(row for row in rows if row[1] != -1)
-        return states.get(account_id) or AccountState(), head
+        head, rows = Head(0, 0), []
+        for row in session.rows(self._with_head, (account_id,) * 3):
+            if row[1] == -1:
+                head = Head(row[2], row[3])
+            else:
+                rows.append(row)
+        return states_of(rows).get(account_id) or AccountState(), head
 
     def answered(self, session: Session, key: Key) -> RecordedEvent | None:
         """The event that this request led to before.
@@ -251,11 +273,18 @@ class Writer:
         )
         return {bytes(digest): bytes(request) for digest, request in rows}
 
-    def record(self, account_id: str, decide: Decide, key: Key | None) -> RecordedEvent:
-        """One command: look the key up, decide, write."""
+    def record(
+        self,
+        account_id: str,
+        decide: Decide,
+        key: Key | None,
+        state: AccountState | None = None,
+    ) -> RecordedEvent:
+        """One command: look the key up, decide, write; on the account's state if it is known."""
         if key and (before := self.store.answered(self.session, key)):
             return before
-        state = self.states([account_id]).get(account_id) or AccountState()
+        if state is None:
+            state = self.states([account_id]).get(account_id) or AccountState()
         reader = Reader(self.store, self.session, self.head)
         draft = decide(reader, state, self.instant)
         return self.store.write_one(self, draft, state, key)

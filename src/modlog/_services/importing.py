@@ -22,11 +22,10 @@ from modlog._errors import (
 )
 from modlog._ground.account import AccountState
 from modlog._ground.decisions import Command, decide
-from modlog._ground.events import AccountCreated, AccountEvent, Draft, Envelope
+from modlog._ground.events import AccountCreated, AccountEvent, Envelope
 from modlog._ground.values import (
     Actor,
     checked_id,
-    checked_probability,
     checked_text,
     is_storable,
     parsed_instant,
@@ -35,8 +34,8 @@ from modlog._ground.values import (
 from modlog._services.acting import settled_actor
 from modlog._services.records import Unreadable, is_mapping, read_command
 from modlog._services.requests import key_digest, request_digest
-from modlog._storage.codec import event_row
-from modlog._storage.store import Key, Writer
+from modlog._storage.codec import columns_of
+from modlog._storage.store import Writer
 
 OpenChunk = Callable[[], AbstractContextManager[Writer]]
 
@@ -160,11 +159,6 @@ class _Import:
         return actor
 
 
-def _optional(check: Callable[[Any, str], Any], record: Mapping[str, Any], name: str) -> Any:
-    value = record.get(name)
-    return None if value is None else check(value, name)
-
-
 @define
 class _Chunk:
     """The records of one transaction, taken one by one.
@@ -203,41 +197,36 @@ class _Chunk:
                 self.rejected.append(Rejection(line=line, record=shown_, reason=str(error)))
 
     def _take(self, record: object) -> None:
-        name, account_id, command = read_command(record)
+        shape, account_id, command = read_command(record)
         assert isinstance(record, Mapping)
         if "at" not in record:
             raise InvalidInputError("a record needs at: when it happened")
         at = parsed_instant(record["at"], "at")
-        envelope, reason = self._envelope(record, at)
-        key = _optional(checked_text, record, "key")
+        given = shape.circumstances_of(record)
+        reason = given.get("reason")
+        envelope = self._envelope(record.get("actor"), given, at)
+        key = record.get("key")
         if key is None:
             self._decide(account_id, command, envelope, at)
-        elif key:
-            request = request_digest(name, account_id, command, envelope, reason=reason)
-            asked = Key(self._digests[key], request, key)
-            if self._is_answered(asked):
+        elif checked_text(key, "key"):
+            request = request_digest(shape.name, account_id, command, envelope, reason=reason)
+            digest = self._digests[key]
+            if self._is_answered(digest, request, key):
                 self.skipped += 1
                 return
             self._decide(account_id, command, envelope, at)
-            self.keys.append((asked.digest, asked.request, self.rows[-1][0]))
-            self._answered[asked.digest] = asked.request
+            self.keys.append((digest, request, self.rows[-1][0]))
+            self._answered[digest] = request
         else:
             raise InvalidInputError("key must not be empty: leave it out if there is none")
 
-    def _envelope(self, record: Mapping[str, Any], at: datetime) -> tuple[Envelope, str | None]:
-        """The envelope of a record, its reason filled in, and the reason as it was given."""
-        batch_id = self.importing.batch_id
-        reason = _optional(checked_text, record, "reason")
-        envelope = Envelope(
-            actor=self.importing.actor(record.get("actor")),
-            reason=reason if reason and reason.strip() else f"imported with {batch_id}",
-            policy=_optional(checked_id, record, "policy"),
-            batch_id=_optional(checked_id, record, "batch_id") or batch_id,
-            confidence=_optional(checked_probability, record, "confidence"),
-            correlation_id=_optional(checked_id, record, "correlation_id"),
-            occurred_at=at,
-        )
-        return envelope, reason
+    def _envelope(self, actor: object, given: dict[str, Any], at: datetime) -> Envelope:
+        """The envelope of a record, with a reason that names the import if there is none."""
+        reason = given.get("reason")
+        if not (reason and reason.strip()):
+            given["reason"] = f"imported with {self.importing.batch_id}"
+        given.setdefault("batch_id", self.importing.batch_id)
+        return Envelope(actor=self.importing.actor(actor), occurred_at=at, **given)
 
     def _decide(self, account_id: str, command: Command, envelope: Envelope, at: datetime) -> None:
         states = self.importing.states
@@ -256,14 +245,14 @@ class _Chunk:
         states[account_id] = state
         self.recorded += 1
 
-    def _is_answered(self, key: Key) -> bool:
-        request = self._answered.get(key.digest)
-        if request is not None and request != key.request:
+    def _is_answered(self, digest: bytes, request: bytes, key: str) -> bool:
+        answered = self._answered.get(digest)
+        if answered is not None and answered != request:
             raise IdempotencyConflictError(
-                f"the key {shown(key.text)} belongs to another request: use a key of its own for "
+                f"the key {shown(key)} belongs to another request: use a key of its own for "
                 "each record"
             )
-        return request is not None
+        return answered is not None
 
     def _opening(self, envelope: Envelope) -> Envelope:
         return Envelope(
@@ -285,8 +274,7 @@ class _Chunk:
             self.before[account_id] = state.copy()
         version = state.version + 1
         position = self.writer.head.position + len(self.rows) + 1
-        draft = Draft(account_id, version, event, envelope)
-        self.rows.append(event_row(position, self.writer.at, draft))
+        self.rows.append(columns_of(position, self.writer.at, account_id, version, event, envelope))
         state.record(version, at, event)
 
     def write(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeGuard
 
 from attrs import frozen
@@ -10,28 +11,85 @@ from attrs import frozen
 from modlog._errors import InvalidInputError
 from modlog._ground.decisions import ARGUMENTS, COMMANDS, Command
 from modlog._ground.events import AccountDeleted, AccountProtected, AccountUnprotected
-from modlog._ground.values import check_names, checked_id, shown
-
-_COMMON: Final = frozenset(
-    (
-        "do",
-        "account_id",
-        "at",
-        "actor",
-        "reason",
-        "policy",
-        "confidence",
-        "correlation_id",
-        "batch_id",
-        "key",
-    )
+from modlog._ground.values import (
+    check_names,
+    checked_id,
+    checked_probability,
+    checked_text,
+    shown,
 )
+
+# What a record may say of its event's circumstances, besides when and by whom.
+_CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
+    "reason": checked_text,
+    "policy": checked_id,
+    "batch_id": checked_id,
+    "confidence": checked_probability,
+    "correlation_id": checked_id,
+}
+_COMMON: Final = frozenset(("do", "account_id", "at", "actor", "key", *_CIRCUMSTANCES))
 _BARE: Final[Mapping[str, Command]] = {
     "delete": AccountDeleted(),
     "protect": AccountProtected(),
     "unprotect": AccountUnprotected(),
 }
-_NAMES: Final = {name: _COMMON.union(arguments) for name, arguments in ARGUMENTS.items()}
+
+
+@frozen
+class Shape:
+    """What all records with the same command and keys have in common; found out once.
+
+    Attributes:
+        name: of the command.
+        arguments: which of the command's own arguments are there.
+        circumstances: which of those are there, each with its check.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    circumstances: tuple[tuple[str, Callable[[object, str], Any]], ...]
+
+    def circumstances_of(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The circumstances that a record of this shape gives, checked.
+
+        Raises:
+            InvalidInputError: a value that no event takes.
+        """
+        return {
+            name: check(value, name)
+            for name, check in self.circumstances
+            if (value := record[name]) is not None
+        }
+
+    def command_of(self, record: Mapping[str, Any]) -> Command:
+        """The command of a record of this shape.
+
+        Raises:
+            InvalidInputError: an argument is missing, or has a value that cannot be.
+        """
+        if self.name in _BARE:
+            return _BARE[self.name]
+        try:
+            return COMMANDS[self.name](**{name: record[name] for name in self.arguments})
+        except TypeError:
+            missing = [name for name in ARGUMENTS[self.name] if name not in self.arguments]
+            raise InvalidInputError(
+                f"a record with do={self.name} needs {', '.join(missing)}"
+            ) from None
+
+
+@lru_cache(maxsize=1_024)
+def _shape(name: str, keys: tuple[str, ...]) -> Shape:
+    if name not in COMMANDS:
+        raise InvalidInputError(f"do must be one of {', '.join(COMMANDS)}, not {shown(name)}")
+    check_names(keys, _COMMON.union(ARGUMENTS[name]), f"a record with do={name}")
+    if "account_id" not in keys:
+        raise InvalidInputError("a record needs account_id")
+    return Shape(
+        name,
+        tuple(argument for argument in ARGUMENTS[name] if argument in keys),
+        tuple((name, check) for name, check in _CIRCUMSTANCES.items() if name in keys),
+    )
 
 
 @frozen
@@ -47,8 +105,8 @@ def is_mapping(record: object) -> TypeGuard[Mapping[str, Any]]:
     return type(record) is dict or isinstance(record, Mapping)
 
 
-def read_command(record: object) -> tuple[str, str, Command]:
-    """The name of a record's command, the account it is about, and the command itself.
+def read_command(record: object) -> tuple[Shape, str, Command]:
+    """A record's shape, the account that it is about, and its command.
 
     Raises:
         InvalidInputError: the record is no mapping, or a name or value in it cannot be.
@@ -58,21 +116,7 @@ def read_command(record: object) -> tuple[str, str, Command]:
             raise InvalidInputError(record.reason)
         raise InvalidInputError(f"a record is a mapping, not {shown(record)}")
     name = record.get("do")
-    if not isinstance(name, str) or name not in COMMANDS:
+    if not isinstance(name, str):
         raise InvalidInputError(f"do must be one of {', '.join(COMMANDS)}, not {shown(name)}")
-    if not record.keys() <= _NAMES[name]:
-        check_names(record, _NAMES[name], f"a record with do={name}")
-    if "account_id" not in record:
-        raise InvalidInputError("a record needs account_id")
-    return name, checked_id(record["account_id"], "account_id"), _command(name, record)
-
-
-def _command(name: str, record: Mapping[str, Any]) -> Command:
-    if name in _BARE:
-        return _BARE[name]
-    arguments = {argument: record[argument] for argument in ARGUMENTS[name] if argument in record}
-    try:
-        return COMMANDS[name](**arguments)
-    except TypeError:
-        missing = ", ".join(each for each in ARGUMENTS[name] if each not in arguments)
-        raise InvalidInputError(f"a record with do={name} needs {missing}") from None
+    shape = _shape(name, tuple(record))
+    return shape, checked_id(record["account_id"], "account_id"), shape.command_of(record)

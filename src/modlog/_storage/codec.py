@@ -13,7 +13,15 @@ from typing import Any, Final
 import orjson
 
 from modlog._errors import CorruptEventError, InvalidInputError
-from modlog._ground.events import EVENT_CLASSES, Draft, Event, RecordedEvent, data_of, event_of
+from modlog._ground.events import (
+    EVENT_CLASSES,
+    Draft,
+    Envelope,
+    Event,
+    RecordedEvent,
+    data_of,
+    event_of,
+)
 from modlog._ground.values import Actor, from_micros, instant_text, shown, to_micros
 
 Data = dict[str, Any]
@@ -109,18 +117,30 @@ def event_row(position: int, recorded_at: int | None, draft: Draft) -> tuple[Any
 
     `occurred_at` is the instant of recording unless the draft has its own.
     """
-    envelope = draft.envelope
+    return columns_of(
+        position, recorded_at, draft.account_id, draft.version, draft.event, draft.envelope
+    )
+
+
+def columns_of(  # noqa: PLR0917 (as many as a draft has parts)
+    position: int,
+    recorded_at: int | None,
+    account_id: str | None,
+    version: int,
+    event: Event,
+    envelope: Envelope,
+) -> tuple[Any, ...]:
+    """As `event_row`, from the parts of a draft."""
     actor = envelope.actor
     occurred_at = envelope.occurred_at
-    event = draft.event
     return (
         position,
         recorded_at,
         recorded_at if occurred_at is None else to_micros(occurred_at),
-        draft.version,
+        version,
         schema_of(event.TYPE) if UPCASTERS else 1,
         envelope.confidence,
-        draft.account_id,
+        account_id,
         event.TYPE,
         actor.kind,
         actor.id,

@@ -33,7 +33,7 @@ check: $(VENV)/.dev ## style, types and floors
 soak: $(VENV)/.package $(VENV)/.dev ## the laws, with many more histories
 	@MODLOG_HYPOTHESIS_PROFILE=soak $(BIN)/pytest -n auto --timeout 0 -m "laws or soak" $(ARGS)
 
-bench: $(VENV)/.package $(VENV)/.dev ## measure (ARGS="…" goes to the benchmarks)
+bench: $(VENV)/.package $(VENV)/.dev $(VENV)/.bench ## measure (ARGS="…" goes to the benchmarks)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 wheel: $(VENV)/.dev ## build dist/modlog-….whl
@@ -62,6 +62,11 @@ $(VENV)/.deps: pyproject.toml
 
 $(VENV)/.package: $(VENV)/.deps $(SOURCES)
 	@$(PIP) --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.deps
+	@echo "installing what modlog is measured beside"
+	@$(PIP) --no-build-isolation '.[bench]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.deps

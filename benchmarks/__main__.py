@@ -38,7 +38,7 @@ def main() -> int:
         commands=options.commands,
         rounds=options.rounds,
         operations=tuple(options.operations),
-        systems=tuple(options.systems),
+        systems=_there(options.systems),
         stores=tuple(options.stores),
         logs=() if options.growth is None else tuple(options.growth) or LOGS,
     )
@@ -59,7 +59,8 @@ def _options() -> argparse.Namespace:
     add("--rounds", type=int, default=5, help="turns of each system (%(default)s)")
     for name, known in (("operations", OPERATIONS), ("systems", SYSTEMS), ("stores", STORES)):
         number = "*" if name == "operations" else "+"
-        add(f"--{name}", nargs=number, choices=known, default=list(known), metavar="NAME",
+        default = None if name == "systems" else list(known)
+        add(f"--{name}", nargs=number, choices=known, default=default, metavar="NAME",
             help=f"only these of {', '.join(known)}")  # fmt: skip
     add("--growth", type=int, nargs="*", metavar="N",
         help="also measure how costs grow from log to log, of so many events "
@@ -69,7 +70,19 @@ def _options() -> argparse.Namespace:
     add("--show", type=Path, help="the table of earlier results; nothing is measured")
     add("--write-docs", action="store_true", help=f"put the table into {DOCS.name}")
     add("--anyway", action="store_true", help="measure even on a busy machine")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for name in options.systems or ():
+        if not SYSTEMS[name].installed:
+            parser.error(f"{name} is not installed: pip install '.[bench]'")
+    return options
+
+
+def _there(asked: list[str] | None) -> tuple[str, ...]:
+    """The systems that were asked for, else all that are installed, with a word on the others."""
+    missing = [name for name, system in SYSTEMS.items() if not system.installed]
+    if missing and not asked:
+        _tell(f"not installed, and left out: {', '.join(missing)} (pip install '.[bench]')")
+    return tuple(asked or (name for name in SYSTEMS if name not in missing))
 
 
 def _measured(plan: Plan, path: Path, busy: float) -> tuple[Results, dict]:

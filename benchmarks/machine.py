@@ -14,7 +14,20 @@ from typing import Any, Final
 # The share of all cores that others may take: a busy machine slows all systems down, but not
 # all alike, and mostly those that use a server besides their own process.
 MOST_BUSY: Final = 0.1
-_PACKAGES: Final = ("modlog", "eventsourcing", "psycopg", "psycopg-binary", "orjson", "attrs")
+_PACKAGES: Final = (
+    "modlog",
+    "eventsourcing",
+    "psycopg",
+    "psycopg-binary",
+    "orjson",
+    "attrs",
+    "SQLAlchemy",
+    "SQLAlchemy-Continuum",
+    "Django",
+    "django-pghistory",
+    "django-simple-history",
+    "django-reversion",
+)
 
 
 def busy(seconds: float = 2.0) -> float:

@@ -62,6 +62,40 @@ class Places:
             _drop_schemas(self.servers["postgres"], self._schemas)
 
 
+def server(place: Place) -> dict[str, str]:
+    """How to reach the server of a schema, as psycopg names the parts."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    return {name: str(value) for name, value in conninfo_to_dict(place.url).items()}
+
+
+def claimed(place: Place) -> bool:
+    """Whether we are the first at this place and have the tables to make; its schema is there."""
+    if place.store == "sqlite":
+        return not Path(place.path).exists()
+    import psycopg
+
+    with psycopg.connect(place.url, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM pg_namespace WHERE nspname = %s", (place.schema,)
+        ).fetchone()
+        if not found:
+            connection.execute(f'CREATE SCHEMA "{place.schema}"')
+        return not found
+
+
+def analyze(place: Place) -> None:
+    """What a server does by itself in a while: let it know what its tables are like by now."""
+    if place.store == "postgres":
+        import psycopg
+
+        with psycopg.connect(place.url, autocommit=True) as connection:
+            for (table,) in connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = %s", (place.schema,)
+            ).fetchall():
+                connection.execute(f'ANALYZE "{place.schema}"."{table}"')
+
+
 def size(place: Place) -> int:
     """The bytes that a database takes: the file, or the tables of the schema and their indexes."""
     if place.store == "sqlite":

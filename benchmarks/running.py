@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from benchmarks.places import Place, Places
-from benchmarks.systems import SYSTEMS
+from benchmarks.systems import PEERS, SYSTEMS
 from benchmarks.tasks import Task
 from benchmarks.worker import GROWTH, WRITERS, accounts_needed
 
@@ -42,23 +42,24 @@ class Operation:
     after: str | None = None
 
 
+_ALL: Final = tuple(SYSTEMS)
 OPERATIONS: Final = {
-    "command": Operation("one durable command", "commands", "accounts", tuple(SYSTEMS)),
+    "command": Operation("one durable command", "commands", "accounts", _ALL),
     "writers": Operation(
-        f"{WRITERS} writer processes", "commands", "accounts", tuple(SYSTEMS), ("postgres",)
+        f"{WRITERS} writer processes", "commands", "accounts", _ALL, ("postgres",)
     ),
-    "create": Operation("creation of accounts", "accounts", None, tuple(SYSTEMS)),
-    "sweep": Operation("sweep: all deleted", "accounts", "population", tuple(SYSTEMS)),
-    "undo": Operation("undo of the sweep", "accounts", "population", tuple(SYSTEMS), after="sweep"),
-    "as_of": Operation("state of all accounts earlier", "events", "mixed", tuple(SYSTEMS)),
+    "create": Operation("creation of accounts", "accounts", None, _ALL),
+    "sweep": Operation("sweep: all deleted", "accounts", "population", _ALL),
+    "undo": Operation("undo of the sweep", "accounts", "population", _ALL, after="sweep"),
+    "as_of": Operation("state of all accounts earlier", "events", "mixed", _ALL),
     "fold": Operation("the same, decoded events folded", "events", "mixed", ("modlog",)),
-    "history": Operation("history of one account", "accounts", "mixed", tuple(SYSTEMS)),
-    "actor": Operation("deletions by one actor", "actors", "mixed", ("modlog", "floor")),
+    "history": Operation("history of one account", "accounts", "mixed", _ALL),
+    "actor": Operation("deletions by one actor", "actors", "mixed", ("modlog", "floor", *PEERS)),
     "ingest": Operation("import of mixed records", "records", None, ("modlog", "floor")),
     "replay": Operation("full replay", "events", "mixed", ("modlog", "eventsourcing")),
     "verify": Operation("verification", "events", "mixed", ("modlog",)),
     "rebuild": Operation("rebuild of the current state", "events", "mixed", ("modlog",)),
-    "size": Operation("bytes of an event", "events", "mixed", ("modlog", "eventsourcing")),
+    "size": Operation("bytes of an event", "events", "mixed", ("modlog", "eventsourcing", *PEERS)),
 }
 # What an operation consists of is measured along with it.
 PARTS: Final = {
@@ -107,7 +108,8 @@ class Plan:
                 for name in self.operations:
                     operation = OPERATIONS[name]
                     for system in self.systems:
-                        if system in operation.systems and store in operation.stores:
+                        can = store in operation.stores and store in SYSTEMS[system].stores
+                        if can and system in operation.systems:
                             yield round_, store, name, system
 
 

@@ -11,13 +11,15 @@ from attrs import frozen
 
 from benchmarks.places import STORES
 from benchmarks.running import GROWING, OPERATIONS, PARTS, Result
-from benchmarks.systems import SYSTEMS
+from benchmarks.systems import PEERS, SYSTEMS
 from benchmarks.worker import GROWTH
 
 MEMORY_MB: Final = 300
 MOST_GROWTH: Final = 2
 # So short, or so small, that memory says nothing.
 _WITHOUT_MEMORY: Final = ("command", "writers", "history", "actor", "size")
+_OTHERS: Final = tuple(name for name in SYSTEMS if name not in PEERS)
+BY_HAND: Final = "†"
 
 
 @frozen
@@ -60,6 +62,13 @@ TARGETS: Final = (
     Target("replay", "sqlite", ("replay", "eventsourcing"), 2.0),
     Target("replay", "postgres", ("replay", "eventsourcing"), 2.0),
 )
+# Ahead of each, and all of them keep the actor, the reason and the batch.
+PEER_TARGETS: Final = tuple(
+    Target(operation, store, (operation, peer), 1.0)
+    for operation in ("sweep", "undo", "as_of")
+    for store in STORES
+    for peer in PEERS
+)
 
 
 class Results:
@@ -88,6 +97,10 @@ class Results:
         """How many a second, round by round."""
         found = sorted(self._found[operation, system, store], key=lambda one: one["round"])
         return [one["count"] / one["seconds"] for one in found if one["seconds"]]
+
+    def by_hand(self, operation: str, system: str, store: str) -> bool:
+        """Whether the system has no such operation, so that its user's code was measured."""
+        return any(one.get("by_hand") for one in self._found[operation, system, store])
 
     def bytes_of_event(self, system: str, store: str) -> float | None:
         """How much room an event takes, with all that belongs to it."""
@@ -121,7 +134,15 @@ class Results:
 
 def markdown(results: Results, facts: dict[str, Any]) -> str:
     """Everything, as Markdown."""
-    tables = (_rates_table, _targets_table, _growth_table, _sizes_table, _memory_table)
+    tables = (
+        _rates_table,
+        _targets_table,
+        _peers_table,
+        _peer_targets_table,
+        _growth_table,
+        _sizes_table,
+        _memory_table,
+    )
     made = (table(results) for table in tables)
     return "\n\n".join([*(table for table in made if table), _footnotes(results, facts)])
 
@@ -130,18 +151,55 @@ def _rates_table(results: Results) -> str:
     rows = []
     for name, operation in (OPERATIONS | PARTS).items():
         for store in operation.stores:
-            rates = [results.rates(name, system, store) for system in SYSTEMS]
+            rates = [results.rates(name, system, store) for system in _OTHERS]
             if any(rates):
                 cells = [f"{median(found):,.0f}" if found else "–" for found in rates]
                 rows.append([operation.what, store, operation.unit, *cells])
     if not rows:
         return ""
-    return "A second, medians:\n\n" + _table(["operation", "store", "unit", *SYSTEMS], rows)
+    return "A second, medians:\n\n" + _table(["operation", "store", "unit", *_OTHERS], rows)
+
+
+def _peers_table(results: Results) -> str:
+    rows = []
+    for name, operation in OPERATIONS.items():
+        for store in operation.stores:
+            if any(results.rates(name, peer, store) for peer in PEERS):
+                ours = results.rates(name, "modlog", store)
+                cells = [_peer_cell(results, name, peer, store) for peer in PEERS]
+                rows.append(
+                    [operation.what, store, f"{median(ours):,.0f}" if ours else "–", *cells]
+                )
+    if not rows:
+        return ""
+    words = (
+        "A second, medians; in brackets how many times as fast modlog was. "
+        f"{BY_HAND} it has no such operation: the shortest code that its user would write.\n\n"
+    )
+    return words + _table(["operation", "store", "modlog", *PEERS], rows)
+
+
+def _peer_cell(results: Results, operation: str, peer: str, store: str) -> str:
+    rates = results.rates(operation, peer, store)
+    if not rates:
+        return "–"
+    mark = BY_HAND if results.by_hand(operation, peer, store) else ""
+    ratios = results.ratios(Target(operation, store, (operation, peer), 1.0))
+    times = f" ({median(ratios):.2g} ×)" if ratios else ""
+    return f"{median(rates):,.0f}{mark}{times}"
 
 
 def _targets_table(results: Results) -> str:
+    return _compared("modlog beside the others", TARGETS, results)
+
+
+def _peer_targets_table(results: Results) -> str:
+    return _compared("modlog beside what keeps versions of rows", PEER_TARGETS, results)
+
+
+def _compared(title: str, targets: Sequence[Target], results: Results) -> str:
     rows, known = [], OPERATIONS | PARTS
-    for target in TARGETS:
+    for target in targets:
         ratios = results.ratios(target)
         if not ratios:
             continue
@@ -162,7 +220,7 @@ def _targets_table(results: Results) -> str:
     if not rows:
         return ""
     head = ["modlog", "store", "times the speed of", "median", "range", "target", "met"]
-    return "modlog beside the others:\n\n" + _table(head, rows)
+    return f"{title}:\n\n" + _table(head, rows)
 
 
 def _growth_table(results: Results) -> str:

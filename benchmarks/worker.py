@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from benchmarks.places import size
+from benchmarks.places import analyze, size
 from benchmarks.systems import opened
 from benchmarks.tasks import Measured, Task, peak_memory
 from benchmarks.workload import Population, account_id
@@ -49,12 +49,15 @@ def main() -> None:
             measured = getattr(system, task.operation)(task)
     growth = round(peak_memory() - before, 1)
     _check(system, task)
-    print(json.dumps(attrs.asdict(measured) | {"growth_mb": growth, "durability": durability}))
+    by_hand = task.operation in getattr(system, "by_hand", ())
+    more = {"growth_mb": growth, "durability": durability, "by_hand": by_hand}
+    print(json.dumps(attrs.asdict(measured) | more))
 
 
 def _fill(task: Task) -> None:
     system = opened(task.system, task.place)
     getattr(system, task.operation)(task)
+    analyze(task.place)
     _check(system, task)
 
 

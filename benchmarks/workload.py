@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from attrs import define, field, frozen
 
+_T = TypeVar("_T")
 Record = dict[str, Any]
 # An account's id, its nickname, the labels of its flags, the kinds of its sanctions.
 Facts = tuple[str, str, list[str], list[str]]
@@ -18,8 +20,8 @@ RECORDS_PER_ACCOUNT: Final = 5
 # Accounts whose history is asked for in a turn, and how often each actor's deletions are.
 HISTORIES: Final = 1_000
 TIMES_EACH_ACTOR: Final = 5
-# Stock aggregates are filled so many events at a time, so that only between these is the order
-# of the records that of the log.
+# Logs of mixed records are filled so many at a time, and only between these can all systems tell
+# earlier from later: what is recorded together has one time, and stock aggregates another order.
 FILLED_AT_ONCE: Final = 500
 
 _START: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -49,9 +51,21 @@ def earlier(log: int) -> int:
     return log * 9 // 10 // FILLED_AT_ONCE * FILLED_AT_ONCE or log
 
 
+def window_start(log: int) -> int:
+    """The position from which on deletions are asked for: about the middle of such a log."""
+    return log // 2 // FILLED_AT_ONCE * FILLED_AT_ONCE + 1
+
+
 def asked_accounts(log: int) -> list[str]:
     """Accounts of a log of mixed records whose histories are asked for."""
     return account_ids(min(HISTORIES, log // (2 * RECORDS_PER_ACCOUNT)))
+
+
+def blocks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """So many at a time."""
+    iterator = iter(items)
+    while block := list(islice(iterator, size)):
+        yield block
 
 
 @frozen

@@ -8,25 +8,52 @@ there is left out of the table.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Final
 
-from benchmarks.places import Place
+from attrs import frozen
 
-# Name → module and class. The order is that of the table.
-SYSTEMS: Final = {
-    "modlog": ("ledger", "Modlog"),
-    "eventsourcing": ("stock", "Stock"),
-    "floor": ("floor", "Floor"),
+from benchmarks.places import STORES, Place
+
+
+@frozen
+class System:
+    """Where a system is found.
+
+    Attributes:
+        module: of this package.
+        cls: what is opened, in that module.
+        needs: the package that must be installed for it, if modlog does not need it anyway.
+        stores: those that it can use.
+    """
+
+    module: str
+    cls: str
+    needs: str | None = None
+    stores: tuple[str, ...] = STORES
+
+    @property
+    def installed(self) -> bool:
+        return self.needs is None or find_spec(self.needs) is not None
+
+
+# What keeps the versions of an application's rows.
+PEERS: Final = {
+    "Continuum": System("peers.continuum", "Continuum", "sqlalchemy_continuum"),
+    "pghistory": System("peers.pghistory", "PgHistory", "pghistory", ("postgres",)),
+    "simple-history": System("peers.simple_history", "SimpleHistory", "simple_history"),
+    "reversion": System("peers.reversion", "Reversion", "reversion"),
 }
-
-
-def class_of(name: str) -> type[Any]:
-    """The class of a system; its packages are imported only now."""
-    module, cls = SYSTEMS[name]
-    found: type[Any] = getattr(import_module(f"benchmarks.systems.{module}"), cls)
-    return found
+# The order is that of the table.
+SYSTEMS: Final = {
+    "modlog": System("ledger", "Modlog"),
+    "eventsourcing": System("stock", "Stock"),
+    "floor": System("floor", "Floor"),
+} | PEERS
 
 
 def opened(name: str, place: Place) -> Any:
-    """A system at a place."""
-    return class_of(name)(place)
+    """A system at a place; its packages are imported only now."""
+    system = SYSTEMS[name]
+    cls = getattr(import_module(f"benchmarks.systems.{system.module}"), system.cls)
+    return cls(place)

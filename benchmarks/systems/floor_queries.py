@@ -11,7 +11,13 @@ from typing import Any, Final
 import orjson
 
 from benchmarks.tasks import Measured, Stopwatch, Task
-from benchmarks.workload import ACTORS, TIMES_EACH_ACTOR, asked_accounts, earlier
+from benchmarks.workload import (
+    ACTORS,
+    TIMES_EACH_ACTOR,
+    asked_accounts,
+    earlier,
+    window_start,
+)
 from modlog._storage.codec import EVENT_COLUMNS
 
 _COLUMNS: Final = ", ".join(EVENT_COLUMNS)
@@ -69,7 +75,7 @@ class Queries:
         """All deletions by each actor since the middle of the log."""
         watch, asked = Stopwatch(), ACTORS * TIMES_EACH_ACTOR
         ((since,),) = self._rows(
-            "SELECT recorded_at FROM modlog_events WHERE position = ?", (task.n // 2,)
+            "SELECT recorded_at FROM modlog_events WHERE position = ?", (window_start(task.n),)
         )
         with watch.running():
             found = sum(

@@ -13,6 +13,7 @@ from benchmarks.places import Place
 from benchmarks.tasks import Measured, Stopwatch, Task
 from benchmarks.workload import (
     ACTORS,
+    FILLED_AT_ONCE,
     TIMES_EACH_ACTOR,
     Facts,
     Mixed,
@@ -22,6 +23,7 @@ from benchmarks.workload import (
     account_ids,
     asked_accounts,
     earlier,
+    window_start,
 )
 from modlog import Selection
 from modlog._storage.replays import replays
@@ -66,7 +68,7 @@ class Modlog:
         )
 
     def fill_mixed(self, task: Task) -> None:
-        self._ingest(Mixed(task.n))
+        self._ingest(Mixed(task.n), chunk=FILLED_AT_ONCE)
 
     def fill_population(self, task: Task) -> None:
         population = Population(task.n)
@@ -86,9 +88,11 @@ class Modlog:
             nickname = str(account.profile["nickname"])
             yield account.id, nickname, sorted(account.flags.values()), kinds
 
-    def _ingest(self, records: Iterable[Record], batch_id: str | None = None) -> None:
+    def _ingest(
+        self, records: Iterable[Record], batch_id: str | None = None, chunk: int = 10_000
+    ) -> None:
         with modlog.acting(_MODERATOR):
-            outcome = self._log.ingest(records, batch_id)
+            outcome = self._log.ingest(records, batch_id, chunk)
         assert not outcome.rejected, outcome.rejected[:3]
 
     def fill_growth(self, task: Task) -> None:
@@ -198,8 +202,8 @@ class Modlog:
     def actor(self, task: Task) -> Measured:
         """All deletions by each actor since the middle of the log."""
         watch, found = Stopwatch(), 0
-        (middle,) = self._log.events(Selection(positions=task.n // 2))
-        since, until = middle.recorded_at, middle.recorded_at + timedelta(days=1)
+        (first,) = self._log.events(Selection(positions=window_start(task.n)))
+        since, until = first.recorded_at, first.recorded_at + timedelta(days=1)
         asked = [_actor(actor) for actor in ACTORS] * TIMES_EACH_ACTOR
         with watch.running():
             for actor in asked:

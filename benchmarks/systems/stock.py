@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 
-from benchmarks.places import Place
+from benchmarks.places import Place, claimed, server
 from benchmarks.tasks import Measured, Stopwatch, Task
 from benchmarks.workload import (
     FILLED_AT_ONCE,
@@ -236,30 +235,16 @@ def _done(record: dict[str, Any], accounts: dict[str, Account]) -> Account:
 def _environment(place: Place) -> dict[str, str]:
     if place.store == "sqlite":
         return {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": place.path}
-    parts = urlsplit(place.url)
-    query = parse_qs(parts.query)
+    given = server(place)
     assert place.schema is not None
     return {
         # Several processes that make the tables at once get into each other's way.
-        "CREATE_TABLE": "yes" if _made_schema(place) else "no",
+        "CREATE_TABLE": "yes" if claimed(place) else "no",
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "POSTGRES_DBNAME": parts.path[1:],
-        "POSTGRES_HOST": parts.hostname or query["host"][0],
-        "POSTGRES_PORT": str(parts.port or "5432"),
-        "POSTGRES_USER": unquote(parts.username or ""),
-        "POSTGRES_PASSWORD": unquote(parts.password or ""),
+        "POSTGRES_DBNAME": given["dbname"],
+        "POSTGRES_HOST": given["host"],
+        "POSTGRES_PORT": given.get("port", "5432"),
+        "POSTGRES_USER": given.get("user", ""),
+        "POSTGRES_PASSWORD": given.get("password", ""),
         "POSTGRES_SCHEMA": place.schema,
     }
-
-
-def _made_schema(place: Place) -> bool:
-    """Whether the schema had to be made."""
-    import psycopg
-
-    with psycopg.connect(place.url, autocommit=True) as connection:
-        found = connection.execute(
-            "SELECT 1 FROM pg_namespace WHERE nspname = %s", (place.schema,)
-        ).fetchone()
-        if not found:
-            connection.execute(f'CREATE SCHEMA "{place.schema}"')
-        return not found

@@ -1,0 +1,1 @@
+"""What keeps the versions of an application's rows: the peers, each with the same account."""

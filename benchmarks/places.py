@@ -86,14 +86,15 @@ def claimed(place: Place) -> bool:
 
 def analyze(place: Place) -> None:
     """What a server does by itself in a while: let it know what its tables are like by now."""
-    if place.store == "postgres":
-        import psycopg
+    if place.schema is None:
+        return
+    import psycopg
 
-        with psycopg.connect(place.url, autocommit=True) as connection:
-            for (table,) in connection.execute(
-                "SELECT tablename FROM pg_tables WHERE schemaname = %s", (place.schema,)
-            ).fetchall():
-                connection.execute(f'ANALYZE "{place.schema}"."{table}"')
+    with psycopg.connect(place.url, autocommit=True) as connection:
+        for (table,) in connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = %s", (place.schema,)
+        ).fetchall():
+            connection.execute(f'ANALYZE "{place.schema}"."{table}"')
 
 
 def size(place: Place) -> int:

@@ -1,0 +1,52 @@
+"""The tables of the benchmarks say what the results say; what is measured is checked by the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.tables import Results, markdown
+
+
+def result(system: str, seconds: float, round_: int = 0, **more: Any) -> dict[str, Any]:
+    return {
+        "operation": "undo",
+        "system": system,
+        "store": "postgres",
+        "round": round_,
+        "log": 100,
+        "count": 100,
+        "seconds": seconds,
+        "parts": {},
+        "size": None,
+        "growth_mb": 0,
+        "durability": "fsync=on",
+        "by_hand": False,
+    } | more
+
+
+def table(*results: dict[str, Any]) -> str:
+    return markdown(Results(results), {})
+
+
+def test_a_peer_stands_with_its_rate_and_how_many_times_as_fast_modlog_was():
+    text = table(result("modlog", 0.01), result("reversion", 0.04))
+    assert "| undo of the sweep | postgres | 10,000 | – | – | – | 2,500 (4 ×) |" in text
+
+
+def test_code_by_hand_is_marked():
+    text = table(result("modlog", 0.01), result("pghistory", 0.01, by_hand=True))
+    assert "| 10,000† (1 ×) |" in text
+
+
+def test_a_peer_that_is_ahead_is_said_to_be():
+    rounds = [result("modlog", 0.02, n) for n in range(3)]
+    slower = [result("Continuum", 0.03, n) for n in range(3)]
+    faster = [result("pghistory", 0.01, n) for n in range(3)]
+    text = table(*rounds, *slower, *faster)
+    assert "| undo of the sweep | postgres | Continuum | 1.50 | 1.50 – 1.50 | 1 | yes |" in text
+    assert "| undo of the sweep | postgres | pghistory | 0.50 | 0.50 – 0.50 | 1 | no |" in text
+
+
+def test_without_peers_there_is_no_table_of_them():
+    text = table(result("modlog", 0.01), result("floor", 0.01))
+    assert "pghistory" not in text.split("Bytes of an event")[0]

@@ -114,7 +114,7 @@ def _write(run: Run, accounts: int) -> None:
     version = EVENTS_OF_ACCOUNT
     latest = _BEGIN + (version - 1) * accounts * _MICROS
     run(
-        f"INSERT INTO modlog_accounts SELECT id, {version}, {latest} + i * {_MICROS}, 1, 0, 0,"
+        f"INSERT INTO modlog_accounts SELECT id, {version}, {latest} + i * {_MICROS}, 1, 0, 0, 0,"
         " '{\"nickname\":\"new ' || i || '\"}' FROM numbers ORDER BY id"
     )
     run("INSERT INTO modlog_flags SELECT id, 2, 'spam' FROM numbers ORDER BY id")

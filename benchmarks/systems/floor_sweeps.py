@@ -253,7 +253,7 @@ def _creations(count: int, at: int) -> Iterator[tuple[str, list[tuple[Any, ...]]
     yield (
         "accounts",
         [
-            (id_, 1, _CREATED_AT, 1, 0, 0, f'{{"nickname":"member {id_}"}}')
+            (id_, 1, _CREATED_AT, 1, 0, 0, 0, f'{{"nickname":"member {id_}"}}')
             for id_ in sorted(ids)
         ],
     )  # fmt: skip

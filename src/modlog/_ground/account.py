@@ -74,6 +74,7 @@ class AccountState:
     Attributes:
         version: of the last recorded event, whether it counts or not; 0 before the first.
         latest: the greatest `occurred_at` of all recorded events.
+        reverted: whether any of the recorded events is a revert, whether it counts or not.
     """
 
     version: int = 0
@@ -84,6 +85,7 @@ class AccountState:
     profile: dict[str, Any] = field(factory=dict, eq=_AS_JSON)
     flags: dict[int, str] = field(factory=dict)
     sanctions: dict[int, StandingSanction] = field(factory=dict)
+    reverted: bool = False
 
     def copy(self) -> Self:
         """The same state, with containers of its own; profiles are shared and never changed."""
@@ -96,6 +98,7 @@ class AccountState:
             self.profile,
             dict(self.flags),
             dict(self.sanctions),
+            self.reverted,
         )
 
     def see(self, version: int, occurred_at: datetime) -> None:
@@ -253,6 +256,7 @@ def replay(history: Iterable[Happened]) -> AccountState:
         state.fold(entry.event.TYPE, entry.version, entry.occurred_at, fields_of(entry.event))
     for entry in history:
         state.see(entry.version, entry.occurred_at)
+        state.reverted = state.reverted or isinstance(entry.event, events.EventsReverted)
     return state
 
 

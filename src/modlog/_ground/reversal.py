@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Any, Final
 
 from attrs import evolve as replaced
 from attrs import frozen
@@ -104,8 +104,9 @@ def _differing(before: Account, after: Account) -> str:
 
 
 def same_outcome(one: AccountState, other: AccountState) -> bool:
-    """Whether two states are the same but for how many events led to them."""
-    return replaced(one, version=0, latest=EPOCH) == replaced(other, version=0, latest=EPOCH)
+    """Whether two states are the same but for the events that led to them."""
+    apart: dict[str, Any] = {"version": 0, "latest": EPOCH, "reverted": False}
+    return replaced(one, **apart) == replaced(other, **apart)
 
 
 def revert_of(history: Sequence[Happened], targets: Collection[int]) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from attrs import frozen
+from attrs import fields, frozen
 
 from modlog._errors import CorruptEventError
 from modlog._ground.account import AccountState
@@ -103,8 +103,9 @@ def _difference(replayed: AccountState | None, stored: AccountState | None) -> s
     if replayed is None:
         return "the projection has rows of an account without events: rebuild it"
     # Names only: values may be personal data.
-    facets = ("version", "latest", "created", "erased", "protected", "profile", "flags")
     differing = [
-        name for name in (*facets, "sanctions") if getattr(replayed, name) != getattr(stored, name)
+        field.name
+        for field in fields(AccountState)
+        if getattr(replayed, field.name) != getattr(stored, field.name)
     ]
     return f"the projection differs from a replay in {', '.join(differing)}: rebuild it"

@@ -25,6 +25,7 @@ from modlog._services.reverting import (
     RevertOutcome,
     RevertPlan,
     RevertProgress,
+    asked_for,
 )
 from modlog._services.sweeping import SweepOutcome, SweepPlan, SweepProgress, Sweeps
 from modlog._services.views import ClockName, View, checked_statuses
@@ -297,9 +298,8 @@ class ModLog(Commands):
 
         Reverting the outcome's own batch takes the revert back.
         """
-        return self.plan_revert(selection, everything=everything).apply(
-            batch_id=batch_id, on_conflict=on_conflict, progress=progress, **given
-        )
+        asked = asked_for(batch_id, on_conflict, progress, given)
+        return self._reverting().revert(selection, asked, everything=everything)
 
     # Sweeps
 

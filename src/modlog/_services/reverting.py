@@ -31,7 +31,7 @@ from modlog._ground.values import checked_id, shown, to_micros
 from modlog._services.acting import envelope_for
 from modlog._services.guarding import Refuse, check_actor
 from modlog._storage.codec import canonical
-from modlog._storage.reverting import Targets, status_moves
+from modlog._storage.reverting import Range, Targets, status_moves
 from modlog._storage.selecting import EVERY_EVENT, Condition, up_to
 from modlog._storage.store import Reader, Writer
 
@@ -184,11 +184,31 @@ class RevertPlan:
             MissingReasonError, MissingActorError: a revert tells who and why.
             GuardrailError: the actor's own account is suspended or deleted.
         """
-        if on_conflict not in ("itemise", "raise"):
-            raise InvalidInputError(
-                f"on_conflict must be itemise or raise, not {shown(on_conflict)}"
-            )
-        return self._reverting.apply(self, batch_id, on_conflict, progress, given)
+        return self._reverting.apply(self, asked_for(batch_id, on_conflict, progress, given))
+
+
+@frozen
+class Asked:
+    """How a revert is to be recorded, and what its caller wants to be told."""
+
+    batch_id: str
+    envelope: Envelope
+    on_conflict: OnConflict
+    progress: Progress | None
+
+
+def asked_for(
+    batch_id: str | None,
+    on_conflict: OnConflict,
+    progress: Progress | None,
+    given: Mapping[str, Any],
+) -> Asked:
+    """What `RevertPlan.apply` and `ModLog.revert` are given, checked and completed."""
+    if on_conflict not in ("itemise", "raise"):
+        raise InvalidInputError(f"on_conflict must be itemise or raise, not {shown(on_conflict)}")
+    batch = f"revert-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
+    envelope = replaced(envelope_for("revert", given), batch_id=batch)
+    return Asked(batch, envelope, on_conflict, progress)
 
 
 @define(eq=False)
@@ -210,26 +230,20 @@ class Reverting:
             head = reader.head().position
             counts = _Counts()
             with self._gathered(reader, selection, head) as targets:
-                accounts, number, others = targets.totals()
-                irreversible = targets.irreversible() if others else {}
-                for after, last in targets.bounds(CHUNK):
+                irreversible = _checked_irreversible(targets)
+                for within in targets.ranges(CHUNK):
                     with self._snapshot(reader) as snapshot:
-                        self._count(snapshot, targets, after, last, counts)
-        if not number and AccountErased.TYPE in irreversible:
-            raise IrreversibleError(
-                "an erasure cannot be reverted: the personal data is gone for good; "
-                "select what came before it"
-            )
-        return RevertPlan(
-            selection,
-            head,
-            accounts,
-            number,
-            counts.idle,
-            irreversible,
-            dict(counts.moves),
-            self,
-        )
+                        self._count(snapshot, targets, within, counts)
+                return RevertPlan(
+                    selection,
+                    head,
+                    targets.accounts(),
+                    targets.number,
+                    counts.idle,
+                    irreversible,
+                    dict(counts.moves),
+                    self,
+                )
 
     @contextmanager
     def _gathered(self, reader: Reader, selection: Selection, head: int) -> Iterator[Targets]:
@@ -240,26 +254,27 @@ class Reverting:
         finally:
             targets.drop()
 
-    def _count(
-        self, reader: Reader, targets: Targets, after: str, last: str, counts: _Counts
-    ) -> None:
+    def _count(self, reader: Reader, targets: Targets, within: Range, counts: _Counts) -> None:
         at = self._now(reader)
-        if targets.choose_regular(after, last):
+        newer = reader.head().position > targets.head
+        regular, _ = targets.choose_regular(within, newer=newer)
+        if regular:
             for before, then, number in status_moves(targets.statuses(to_micros(at))):
                 counts.moves[before, then] += number
-        for _, found in self._reversals(reader, targets, after, last, up_to(targets.head)):
-            counts.moves[found.before.status(at), found.after.status(at)] += 1
-            counts.idle += len(found.idle)
+        if regular < within.accounts:
+            for found in self._reversals(reader, targets, within, up_to(targets.head)):
+                counts.moves[found.before.status(at), found.after.status(at)] += 1
+                counts.idle += len(found.idle)
 
     def _reversals(
-        self, reader: Reader, targets: Targets, after: str, last: str, condition: Condition
-    ) -> Iterator[tuple[str, Reversal]]:
+        self, reader: Reader, targets: Targets, within: Range, condition: Condition
+    ) -> Iterator[Reversal]:
         """What the plain replay says of the accounts in a range that are not regular."""
-        irregular = targets.irregular(after, last)
-        selected = targets.all_in(after, last) if irregular else {}
+        irregular = targets.irregular(within)
+        selected = targets.all_in(within) if irregular else {}
         for some in _portions(irregular):
             for account_id, history in reader.histories(some, condition).items():
-                yield account_id, reversal(history, frozenset(selected[account_id]))
+                yield reversal(history, frozenset(selected[account_id]))
 
     # Showing
 
@@ -268,44 +283,51 @@ class Reverting:
         with self._working() as reader:
             at = self._now(reader)
             with self._gathered(reader, plan.selection, plan.head) as targets:
-                for after, last in targets.bounds(_REPLAYED_AT_ONCE):
-                    selected = targets.all_in(after, last)
+                for within in targets.ranges(_REPLAYED_AT_ONCE):
+                    selected = targets.all_in(within)
                     events = reader.events_of(list(selected), up_to(plan.head))
                     for account_id, history in events.items():
                         yield _line(account_id, history, selected[account_id], at)
 
     # Applying
 
-    def apply(
-        self,
-        plan: RevertPlan,
-        batch_id: str | None,
-        on_conflict: OnConflict,
-        progress: Progress | None,
-        given: Mapping[str, Any],
+    def revert(
+        self, selection: Selection, asked: Asked, *, everything: bool = False
     ) -> RevertOutcome:
+        """See `ModLog.revert`: the plan is made and applied, but nobody looks at it between."""
+        check_selection(selection, everything=everything)
+        with self._recording(asked.envelope) as refused, self._working() as reader:
+            head = reader.head().position
+            with self._gathered(reader, selection, head) as targets:
+                _checked_irreversible(targets)
+                first = self._remember(reader, selection, head, asked.batch_id)
+                if first.head == head:
+                    return self._carried_out(reader, targets, first, asked, refused)
+            with self._gathered(reader, selection, first.head) as targets:
+                return self._carried_out(reader, targets, first, asked, refused)
+
+    def apply(self, plan: RevertPlan, asked: Asked) -> RevertOutcome:
         """See `RevertPlan.apply`."""
-        batch = f"revert-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
-        envelope = replaced(envelope_for("revert", given), batch_id=batch)
-        with self._recording(envelope) as refused, self._working() as reader:
-            head = self._remember(reader, plan, batch)
-            with self._gathered(reader, plan.selection, head) as targets:
-                total, _, others = targets.totals()
-                irreversible = targets.irreversible() if others else {}
-                seen = reader.head().position
-                already = targets.leave_out_batch(batch)
-                applying = _Applying(
-                    self, reader, targets, envelope, on_conflict, batch, seen, already, refused
-                )
-                for after, last in targets.bounds(CHUNK):
-                    with self._writing(reader) as writer:
-                        if self._refuse:
-                            applying.check_own(writer, after, last)
-                        applying.chunk(writer, after, last)
-                    if progress:
-                        progress(RevertProgress(done=applying.done, total=total))
+        with self._recording(asked.envelope) as refused, self._working() as reader:
+            first = self._remember(reader, plan.selection, plan.head, asked.batch_id)
+            with self._gathered(reader, plan.selection, first.head) as targets:
+                return self._carried_out(reader, targets, first, asked, refused)
+
+    def _carried_out(
+        self, reader: Reader, targets: Targets, first: _First, asked: Asked, refused: list[str]
+    ) -> RevertOutcome:
+        total, irreversible = targets.accounts(), targets.irreversible()
+        already = 0 if first.is_new else targets.leave_out_batch(asked.batch_id)
+        applying = _Applying(self, reader, targets, asked, first.seen, already, refused)
+        for within in targets.ranges(CHUNK):
+            with self._writing(reader) as writer:
+                if self._refuse:
+                    applying.check_own(writer, within)
+                applying.chunk(writer, within)
+            if asked.progress:
+                asked.progress(RevertProgress(done=applying.done, total=total))
         return RevertOutcome(
-            batch_id=batch,
+            batch_id=asked.batch_id,
             reverted=applying.reverted,
             already=applying.already,
             refused=tuple(refused),
@@ -334,25 +356,56 @@ class Reverting:
                 if self._refuse:
                     self._refuse(account_id, ActionRefused("revert", rule), envelope)
 
-    def _remember(self, reader: Reader, plan: RevertPlan, batch_id: str) -> int:
-        """Keep what the batch is to revert; the head that it was first asked with.
+    def _remember(self, reader: Reader, selection: Selection, head: int, batch_id: str) -> _First:
+        """Keep what the batch is to revert; what it was first asked with.
 
         Raises:
             ConflictError: the batch_id belongs to something else.
         """
-        wanted = canonical(plan.selection.data()).decode()
+        wanted = canonical(selection.data()).decode()
         with self._writing(reader) as writer:
+            seen = writer.head.position
             known = writer.remembered_revert(batch_id)
             if known is None:
-                writer.remember_revert(batch_id, plan.head, wanted)
-                return plan.head
-        head, selection = known
-        if selection != wanted:
+                writer.remember_revert(batch_id, head, wanted)
+                return _First(head, seen, is_new=True)
+        head, remembered = known
+        if remembered != wanted:
             raise ConflictError(
                 f"the batch_id {shown(batch_id)} belongs to a revert of another selection: "
                 "leave it out, or give the selection it was made for"
             )
-        return head
+        return _First(head, seen, is_new=False)
+
+
+def _checked_irreversible(targets: Targets) -> dict[str, int]:
+    """The selected events that no revert can name.
+
+    Raises:
+        IrreversibleError: there is nothing else, and an erasure is among them.
+    """
+    irreversible = targets.irreversible()
+    if not targets.number and AccountErased.TYPE in irreversible:
+        raise IrreversibleError(
+            "an erasure cannot be reverted: the personal data is gone for good; "
+            "select what came before it"
+        )
+    return irreversible
+
+
+@frozen
+class _First:
+    """What is known of a batch when a revert begins or goes on.
+
+    Attributes:
+        head: the last position that counts as selected, from when it was first asked for.
+        seen: the position up to which its own events can be known.
+        is_new: whether it has none.
+    """
+
+    head: int
+    seen: int
+    is_new: bool
 
 
 @define
@@ -360,7 +413,8 @@ class _Applying:
     """A revert that is under way.
 
     Attributes:
-        seen: the position up to which the batch's own events are known.
+        seen: the position up to which the batch's own events are known; those between the head
+            of the targets and it are its own and nobody else's, as long as `alone` is true.
         already: accounts that another call under the same batch_id has done.
         refused: accounts that a guardrail left out.
     """
@@ -368,26 +422,29 @@ class _Applying:
     reverting: Reverting
     reader: Reader
     targets: Targets
-    envelope: Envelope
-    on_conflict: OnConflict
-    batch_id: str
+    asked: Asked
     seen: int
     already: int
     refused: list[str]
     reverted: int = 0
     named: int = 0
     changed: list[str] = field(factory=list)
+    alone: bool = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.alone = self.seen == self.targets.head
 
     @property
     def done(self) -> int:
         """Accounts that are through."""
         return self.already + self.reverted + len(self.refused) + len(self.changed)
 
-    def check_own(self, writer: Writer, after: str, last: str) -> None:
+    def check_own(self, writer: Writer, within: Range) -> None:
         """Nobody lifts a sanction on an account of their own, or acts while it has one."""
-        check_actor(self.reader, self.envelope.actor, writer.instant)
-        own = self.envelope.actor.account_id
-        versions = self.targets.of(own) if own and after < own <= last else []
+        actor = self.asked.envelope.actor
+        check_actor(self.reader, actor, writer.instant)
+        own = actor.account_id
+        versions = self.targets.of(own) if own and within.after < own <= within.last else []
         if own and versions:
             history = self.reader.histories([own], EVERY_EVENT)[own]
             found = reversal(history, frozenset(versions))
@@ -395,23 +452,29 @@ class _Applying:
                 self.targets.leave_out(own)
                 self.refused.append(own)
 
-    def chunk(self, writer: Writer, after: str, last: str) -> None:
+    def chunk(self, writer: Writer, within: Range) -> None:
         """Revert the accounts of a range."""
         # Only under the append lock is it certain that nobody else does the same at once.
         if writer.head.position > self.seen:
-            self.already += self.targets.leave_out_batch(self.batch_id, self.seen)
-        number = self.targets.choose_regular(after, last)
+            self.already += self.targets.leave_out_batch(self.asked.batch_id, self.seen)
+            self.alone = False
+        number, named = self.targets.choose_regular(within, newer=not self.alone)
         if number:
-            self.named += self.targets.named_by_chunk()
-            self.targets.write_regular(writer, self.envelope, number)
+            self.targets.write_regular(writer, self.asked.envelope, number)
             self.reverted += number
-        irregular = self.targets.irregular(after, last)
+            self.named += named
+        if number < within.accounts:
+            self._replay(writer, within)
+        self.seen = writer.head.position
+
+    def _replay(self, writer: Writer, within: Range) -> None:
+        """Revert the accounts of a range that are not regular."""
+        irregular = self.targets.irregular(within)
         if irregular:
-            selected = self.targets.all_in(after, last)
-            newer = self.targets.first_newer(after, last)
+            selected = self.targets.all_in(within)
+            newer = self.targets.first_newer(within)
             for some in _portions(irregular):
                 self._replayed(writer, some, selected, newer)
-        self.seen = writer.head.position
 
     def _replayed(
         self,
@@ -428,12 +491,13 @@ class _Applying:
             if account_id in newer and not _as_shown(history, newer[account_id], versions, found):
                 self._set_aside(account_id)
                 continue
+            envelope = self.asked.envelope
             draft = Draft(
-                account_id, found.before.version + 1, EventsReverted(found.targets), self.envelope
+                account_id, found.before.version + 1, EventsReverted(found.targets), envelope
             )
             drafts.append(draft)
             found.after.latest = found.before.latest
-            found.after.see(draft.version, self.envelope.occurred_at or writer.instant)
+            found.after.see(draft.version, envelope.occurred_at or writer.instant)
             states[account_id] = (found.before, found.after)
             self.named += len(found.targets)
         if drafts:
@@ -441,7 +505,7 @@ class _Applying:
         self.reverted += len(drafts)
 
     def _set_aside(self, account_id: str) -> None:
-        if self.on_conflict == "raise":
+        if self.asked.on_conflict == "raise":
             raise ConflictError(
                 f"account {shown(account_id)} has events that are newer than the plan and lead "
                 "to another outcome than it showed; nothing of this chunk was written: plan again, "

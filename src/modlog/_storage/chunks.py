@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from modlog._ground.events import Draft
+from modlog._ground.events import Draft, EventsReverted
 from modlog._storage.codec import EVENT_COLUMNS, event_row
 from modlog._storage.schema import EVENTS, ColumnType
 from modlog._storage.store import Writer
@@ -48,9 +48,10 @@ def write_chunk(writer: Writer, chunk: str, sample: Draft, number: int) -> None:
         params,
     )
     occurred_at = values["occurred_at"]
+    reverted = ", reverted = 1" if isinstance(sample.event, EventsReverted) else ""
     writer.session.run(
         f"UPDATE {table('accounts')} SET version = version + 1,"
-        " latest = CASE WHEN latest < ? THEN ? ELSE latest END"
+        f" latest = CASE WHEN latest < ? THEN ? ELSE latest END{reverted}"
         f" WHERE account_id IN (SELECT account_id FROM {chunk} AS chunk)",
         (occurred_at, occurred_at),
     )

@@ -135,8 +135,18 @@ class Database(Protocol):
         """Take note of the log's new end."""
         ...
 
-    def temporary(self, session: Session, name: str, columns: str, key: str) -> None:
-        """Make an empty table that only this session sees, for as long as it lasts."""
+    def temporary(
+        self, session: Session, name: str, columns: str, key: str, *, passing: bool = False
+    ) -> None:
+        """Make an empty table that only this session sees, for as long as it lasts.
+
+        Args:
+            passing: whether its rows are put into it anew for each chunk, after `empty`.
+        """
+        ...
+
+    def empty(self, session: Session, name: str) -> None:
+        """Take out of a passing table what is still in it."""
         ...
 
     def steer(self, session: Session) -> None:

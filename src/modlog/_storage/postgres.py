@@ -201,10 +201,18 @@ class PostgresDatabase:
             (head.position, head.recorded_at),
         )
 
-    def temporary(self, session: Session, name: str, columns: str, key: str) -> None:
+    def temporary(
+        self, session: Session, name: str, columns: str, key: str, *, passing: bool = False
+    ) -> None:
         session.run(f"DROP TABLE IF EXISTS pg_temp.{name}")
         columns = columns.replace(" text", f" {_TYPES['text']}")
-        session.run(f"CREATE TEMP TABLE {name} ({columns}, PRIMARY KEY ({key}))")
+        # What DELETE leaves behind would be looked through again by every later transaction.
+        end = " ON COMMIT DELETE ROWS" if passing else ""
+        session.run(f"CREATE TEMP TABLE {name} ({columns}, PRIMARY KEY ({key})){end}")
+
+    def empty(self, session: Session, name: str) -> None:
+        # Of rows that a commit has not taken away: several chunks may be one transaction.
+        session.run(f"DELETE FROM pg_temp.{name}")
 
     def steer(self, session: Session) -> None:
         # Statistics may be missing or old; a chunk is always few rows in a large log.

@@ -35,7 +35,7 @@ BEGIN
     _occurred := coalesce(_occurred, _recorded);
     IF _version = 1 THEN
         INSERT INTO {table("accounts")} VALUES (_account, 1, _occurred, _created, _erased,
-            _protected, coalesce(_profile, '{{}}')) ON CONFLICT DO NOTHING;
+            _protected, 0, coalesce(_profile, '{{}}')) ON CONFLICT DO NOTHING;
     ELSE
         UPDATE {table("accounts")} SET version = _version, latest = greatest(latest, _occurred),
             created = _created, erased = _erased, protected = _protected,

@@ -21,7 +21,7 @@ _LAST: Final = itemgetter(-1)
 
 # One query for all three tables, so that a single statement sees one moment.
 _CARD: Final = (
-    "SELECT account_id, 0, version, latest, CAST(NULL AS BIGINT), created, erased, protected,"
+    "SELECT account_id, 0, version, latest, CAST(reverted AS BIGINT), created, erased, protected,"
     " profile FROM {accounts} WHERE {where}"
     " UNION ALL SELECT account_id, 1, version, NULL, NULL, NULL, NULL, NULL, label"
     " FROM {flags} WHERE {where}"
@@ -53,6 +53,7 @@ def states_of(rows: Iterable[Row]) -> dict[str, AccountState]:
                 erased=bool(row[6]),
                 protected=bool(row[7]),
                 profile=orjson.loads(row[8]),
+                reverted=bool(row[4]),
             )
         else:
             parts.append(row)
@@ -105,6 +106,7 @@ class Changes:
             int(after.created),
             int(after.erased),
             int(after.protected),
+            int(after.reverted),
         )
         if before.version == 0:
             self.new_accounts.append((account_id, *plain, profile_text(after)))
@@ -141,7 +143,10 @@ class Changes:
 @lru_cache(maxsize=64)
 def _statements(accounts: str, flags: str, sanctions: str) -> tuple[str, str, str, str]:
     """What takes flags and sanctions away, moves accounts on, and changes profiles as well."""
-    moved = f"UPDATE {accounts} SET version = ?, latest = ?, created = ?, erased = ?, protected = ?"
+    moved = (
+        f"UPDATE {accounts} SET version = ?, latest = ?, created = ?, erased = ?, protected = ?,"
+        " reverted = ?"
+    )
     return (
         f"DELETE FROM {flags} WHERE account_id = ? AND version = ?",
         f"DELETE FROM {sanctions} WHERE account_id = ? AND version = ?",

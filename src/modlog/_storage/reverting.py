@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from modlog._ground.account import Status
 from modlog._ground.events import Draft, Envelope, EventsReverted
@@ -23,9 +23,11 @@ from modlog._storage.schema import ACCOUNTS
 from modlog._storage.selecting import Condition
 from modlog._storage.store import Writer
 
-# What a target asks for when it is taken away: one row less, a replay, or nothing.
-_ADDITIVE: Final = ("account.flagged", "account.suspended", "account.deleted")
-_REMOVE, _REPLAY, _NOTHING = 0, 1, 2
+# What a target asks for when it is taken away: one row less of a table, a replay, or nothing.
+_SANCTIONS: Final = ("account.suspended", "account.deleted")
+_FLAGS: Final = ("account.flagged",)
+_SANCTION, _FLAG, _REPLAY, _NOTHING = 0, 1, 2, 3
+_REMOVED_FROM: Final = {_SANCTION: "sanctions", _FLAG: "flags"}
 
 # A session may hold several of them, where one plan is looked at while another is shown.
 _numbers: Final = count(1)
@@ -35,17 +37,32 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
+@frozen
+class Range:
+    """Accounts that have targets: those with ids above one, up to another.
+
+    Attributes:
+        accounts: how many they are, those included whose targets no revert can name.
+    """
+
+    after: str
+    last: str
+    accounts: int
+
+
 @define
 class Targets:
     """The selected events of accounts, in a temporary table of one session.
 
     Attributes:
         head: the last position that counts as selected.
+        numbers: how many targets there are of each class.
     """
 
     database: Database
     session: Session
     head: int
+    numbers: dict[int, int] = field(factory=dict, init=False)
     _number: int = field(factory=_numbers.__next__, init=False)
 
     @property
@@ -67,32 +84,28 @@ class Targets:
         self.database.temporary(
             self.session,
             self._chunk,
-            "account_id text, version bigint, data text",
+            "account_id text, version bigint, number bigint, data text",
             "account_id",
+            passing=True,
         )
         self.session.run(
             f"INSERT INTO {self._targets} SELECT account_id, version, CASE"
-            f" WHEN type IN ({_listed(_ADDITIVE)}) THEN {_REMOVE}"
+            f" WHEN type IN ({_listed(_SANCTIONS)}) THEN {_SANCTION}"
+            f" WHEN type IN ({_listed(_FLAGS)}) THEN {_FLAG}"
             f" WHEN type IN ({_listed(IRREVERSIBLE_TYPES)}) THEN {_NOTHING} ELSE {_REPLAY} END"
             f" FROM {self._events} WHERE account_id IS NOT NULL AND position <= ?"
             f" AND {condition.sql} ORDER BY account_id, version",
             (self.head, *condition.params),
         )
         self.database.analyze(self.session, self._targets)
+        self.numbers = dict(
+            self.session.rows(f"SELECT class, count(*) FROM {self._targets} GROUP BY class")
+        )
 
     def drop(self) -> None:
         """Give the room back."""
         for name in (self._targets, self._chunk):
             self.session.run(f"DROP TABLE {name}")
-
-    def named_by_chunk(self) -> int:
-        """How many targets the accounts in the chunk have."""
-        row = self.session.row(
-            f"SELECT count(*) FROM {self._chunk} AS c CROSS JOIN {self._targets} AS t"
-            f" WHERE t.account_id = c.account_id AND t.class = {_REMOVE}"
-        )
-        assert row is not None
-        return int(row[0])
 
     @property
     def _events(self) -> str:
@@ -107,7 +120,8 @@ class Targets:
         """
         done = (
             f"SELECT account_id FROM {self._events} WHERE batch_id = ? AND position > ?"
-            " AND type = 'events.reverted'"
+            # || '' keeps planners from the index on types: the log may have many reverts.
+            " AND type || '' = 'events.reverted'"
         )
         row = self.session.row(
             f"SELECT count(DISTINCT account_id) FROM {self._targets} WHERE account_id IN ({done})",
@@ -131,18 +145,24 @@ class Targets:
         """Forget one account."""
         self.session.run(f"DELETE FROM {self._targets} WHERE account_id = ?", (account_id,))
 
-    def totals(self) -> tuple[int, int, int]:
-        """How many accounts have targets, how many targets there are, and how many others."""
+    @property
+    def number(self) -> int:
+        """How many targets there are, those that no revert can name left out."""
+        return sum(number for kind, number in self.numbers.items() if kind < _NOTHING)
+
+    def accounts(self) -> int:
+        """How many accounts have targets."""
         row = self.session.row(
-            f"SELECT count(DISTINCT CASE WHEN class < {_NOTHING} THEN account_id END),"
-            f" count(CASE WHEN class < {_NOTHING} THEN 1 END),"
-            f" count(CASE WHEN class = {_NOTHING} THEN 1 END) FROM {self._targets}"
+            f"SELECT count(*) FROM (SELECT DISTINCT account_id FROM {self._targets}"
+            f" WHERE class < {_NOTHING}) AS targeted"
         )
         assert row is not None
-        return int(row[0]), int(row[1]), int(row[2])
+        return int(row[0])
 
     def irreversible(self) -> dict[str, int]:
         """The selected events that no revert can name: how many of each type."""
+        if _NOTHING not in self.numbers:
+            return {}
         rows = self.session.rows(
             f"SELECT e.type, count(*) FROM {self._targets} AS t CROSS JOIN {self._events} AS e"
             " WHERE e.account_id = t.account_id AND e.version = t.version"
@@ -150,81 +170,84 @@ class Targets:
         )
         return dict(rows)
 
-    def bounds(self, size: int) -> Iterator[tuple[str, str]]:
-        """Ranges of account ids with so many accounts in each: above the first, up to the last."""
+    def ranges(self, size: int) -> Iterator[Range]:
+        """Ranges of account ids with so many accounts in each."""
         after = ""
         while True:
-            rows = self.session.rows(
-                f"SELECT max(account_id) FROM (SELECT DISTINCT account_id FROM {self._targets}"
-                f" WHERE account_id > ? ORDER BY account_id LIMIT {size}) AS page",
+            ((last, accounts),) = self.session.rows(
+                f"SELECT max(account_id), count(*) FROM (SELECT DISTINCT account_id"
+                f" FROM {self._targets} WHERE account_id > ? ORDER BY account_id LIMIT {size})"
+                " AS page",
                 (after,),
             )
-            last = rows[0][0]
             if last is None:
                 return
-            yield after, last
+            yield Range(after, last, accounts)
             after = last
 
-    def choose_regular(self, after: str, last: str) -> int:
-        """Put the regular accounts of a range into the chunk; how many they are."""
+    def choose_regular(self, within: Range, *, newer: bool) -> tuple[int, int]:
+        """Put the regular accounts of a range into the chunk; how many they are, and targets.
+
+        Args:
+            within: the range.
+            newer: whether there may be events behind the head of accounts that have targets.
+        """
         self.database.steer(self.session)
-        self.session.run(f"DELETE FROM {self._chunk}")
+        self.database.empty(self.session, self._chunk)
         several = (
             f"(SELECT {self.database.joined('version')} FROM"
             f" (SELECT version FROM {self._targets} AS x"
             f" WHERE x.account_id = t.account_id AND x.class < {_NOTHING}"
             " ORDER BY version) AS sorted)"
         )
-        self.session.run(
-            f"INSERT INTO {self._chunk} SELECT t.account_id, a.version, '{{\"targets\":[' ||"
-            f" CASE WHEN t.number = 1 THEN CAST(t.first AS text) ELSE {several} END || ']}}'"
-            f" FROM (SELECT account_id, count(*) AS number, min(version) AS first"
-            f" FROM {self._targets} WHERE account_id > ? AND account_id <= ?"
-            f" AND class < {_NOTHING} GROUP BY account_id HAVING max(class) = {_REMOVE}) AS t"
-            f" CROSS JOIN {self.database.table(ACCOUNTS.name)} AS a"
-            f" WHERE a.account_id = t.account_id"
-            f" AND NOT EXISTS (SELECT 1 FROM {self._events} AS r"
-            # || '' keeps planners from the index on types: an account has few events, and the
-            # log may have many reverts.
-            " WHERE r.account_id = t.account_id AND r.type || '' = 'events.reverted')"
+        unchanged = (
             f" AND (SELECT position FROM {self._events} AS l"
-            " WHERE l.account_id = t.account_id AND l.version = a.version) <= ?",
-            (after, last, self.head),
+            " WHERE l.account_id = t.account_id AND l.version = a.version) <= ?"
+        )
+        self.session.run(
+            f"INSERT INTO {self._chunk} SELECT t.account_id, a.version, t.number,"
+            f" '{{\"targets\":[' || CASE WHEN t.number = 1 THEN CAST(t.first AS text)"
+            f" ELSE {several} END || ']}}' FROM (SELECT account_id, count(*) AS number,"
+            f" min(version) AS first FROM {self._targets} WHERE account_id > ? AND account_id <= ?"
+            f" AND class < {_NOTHING} GROUP BY account_id HAVING max(class) < {_REPLAY}) AS t"
+            f" CROSS JOIN {self.database.table(ACCOUNTS.name)} AS a"
+            f" WHERE a.account_id = t.account_id AND a.reverted = 0{unchanged if newer else ''}",
+            (within.after, within.last, *([self.head] if newer else ())),
         )
         self.database.analyze(self.session, self._chunk)
-        row = self.session.row(f"SELECT count(*) FROM {self._chunk}")
+        row = self.session.row(f"SELECT count(*), coalesce(sum(number), 0) FROM {self._chunk}")
         assert row is not None
-        return int(row[0])
+        return int(row[0]), int(row[1])
 
-    def irregular(self, after: str, last: str) -> list[str]:
+    def irregular(self, within: Range) -> list[str]:
         """The accounts of a range that have targets and are not in the chunk."""
         rows = self.session.rows(
             f"SELECT DISTINCT account_id FROM {self._targets} WHERE account_id > ?"
             f" AND account_id <= ? AND class < {_NOTHING}"
             f" AND account_id NOT IN (SELECT account_id FROM {self._chunk}) ORDER BY account_id",
-            (after, last),
+            (within.after, within.last),
         )
         return [account_id for (account_id,) in rows]
 
-    def all_in(self, after: str, last: str) -> dict[str, list[int]]:
+    def all_in(self, within: Range) -> dict[str, list[int]]:
         """The selected versions of each account of a range, revertible or not."""
         found: dict[str, list[int]] = {}
         for account_id, version in self.session.rows(
             f"SELECT account_id, version FROM {self._targets}"
             " WHERE account_id > ? AND account_id <= ? ORDER BY account_id, version",
-            (after, last),
+            (within.after, within.last),
         ):
             found.setdefault(account_id, []).append(version)
         return found
 
-    def first_newer(self, after: str, last: str) -> dict[str, int]:
+    def first_newer(self, within: Range) -> dict[str, int]:
         """For accounts of a range with events after the head, the first version of those."""
         rows = self.session.rows(
             f"SELECT t.account_id, min(e.version) FROM (SELECT DISTINCT account_id"
             f" FROM {self._targets} WHERE account_id > ? AND account_id <= ?) AS t"
             f" CROSS JOIN {self._events} AS e"
             " WHERE e.account_id = t.account_id AND e.position > ? GROUP BY t.account_id",
-            (after, last, self.head),
+            (within.after, within.last, self.head),
         )
         return dict(rows)
 
@@ -255,13 +278,14 @@ class Targets:
     def write_regular(self, writer: Writer, envelope: Envelope, number: int) -> None:
         """Write one revert for each account in the chunk, and what it changes."""
         table = self.database.table
-        for name in ("sanctions", "flags"):
-            self.session.run(
-                f"DELETE FROM {table(name)} WHERE (account_id, version) IN"
-                f" (SELECT t.account_id, t.version FROM {self._chunk} AS c"
-                f" CROSS JOIN {self._targets} AS t"
-                f" WHERE t.account_id = c.account_id AND t.class = {_REMOVE})"
-            )
+        for kind, name in _REMOVED_FROM.items():
+            if kind in self.numbers:
+                self.session.run(
+                    f"DELETE FROM {table(name)} WHERE (account_id, version) IN"
+                    f" (SELECT t.account_id, t.version FROM {self._chunk} AS c"
+                    f" CROSS JOIN {self._targets} AS t"
+                    f" WHERE t.account_id = c.account_id AND t.class = {kind})"
+                )
         write_chunk(writer, self._chunk, Draft("", 1, EventsReverted((1,)), envelope), number)
 
 

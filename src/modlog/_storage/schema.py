@@ -127,6 +127,7 @@ ACCOUNTS: Final = Table(
         Column("created", "small"),
         Column("erased", "small"),
         Column("protected", "small"),
+        Column("reverted", "small"),
         Column("profile", "text"),
     ),
     key=("account_id",),

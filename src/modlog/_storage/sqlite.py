@@ -216,9 +216,15 @@ class SQLiteDatabase:
     def advance(self, session: Session, head: Head) -> None:
         pass
 
-    def temporary(self, session: Session, name: str, columns: str, key: str) -> None:
+    def temporary(
+        self, session: Session, name: str, columns: str, key: str, *, passing: bool = False
+    ) -> None:
+        del passing  # to take rows out of a table leaves nothing behind here
         session.run(f"DROP TABLE IF EXISTS temp.{name}")
         session.run(f"CREATE TEMP TABLE {name} ({columns}, PRIMARY KEY ({key})) WITHOUT ROWID")
+
+    def empty(self, session: Session, name: str) -> None:
+        session.run(f"DELETE FROM temp.{name}")
 
     def steer(self, session: Session) -> None:
         pass  # a CROSS JOIN says it in the statement

@@ -326,7 +326,7 @@ class Sweeps:
             else:
                 sweeping.gather_ids(_ids(ids))
             plain = sweep_arguments(action, command)
-            size, digest = sweeping.size_and_digest(action, plain)
+            size, digest, ranges = sweeping.size_and_digest(action, plain)
             if not size:
                 raise InvalidInputError("a sweep needs one account at least, and got none")
             known = self._known(sweeping, batch, digest)
@@ -338,9 +338,9 @@ class Sweeps:
             envelope = replaced(envelope, occurred_at=at)
             key = sweep_key(batch, digest, to_micros(at))
             judging = _Judging(self.guardrails, reader, sweeping, action, command, envelope.actor)
-            for after, page in sweeping.pages_of_ids():
+            for after, last in ranges:
                 with self._writing(reader):
-                    judging.keep(key, after, page, at)
+                    judging.keep(key, after, last, at)
             plan = SweepPlanned(
                 action=action,
                 digest=digest,
@@ -518,13 +518,14 @@ class _Judging:
     command: Command
     actor: Actor
 
-    def keep(self, key: bytes, after: str, page: list[str], at: datetime) -> None:
+    def keep(self, key: bytes, after: str, last: str, at: datetime) -> None:
         rules_ = rules_for(self.guardrails, self.action, self.actor, at)
         if not self.guardrails.rules:
-            targets = Range("", key, after, page[-1])
+            targets = Range("", key, after, last)
             self.sweeping.keep_targets(targets, self.command, to_micros(at), rules_)
             return
-        refused = self.sweeping.judge(after, page[-1], self.command, to_micros(at), rules_)
+        page = self.sweeping.ids(after)
+        refused = self.sweeping.judge(after, last, self.command, to_micros(at), rules_)
         states = self.reader.states(page)
         self.sweeping.keep_judged(
             [
@@ -562,13 +563,20 @@ def rules_for(guardrails: Guardrails, action: str, actor: Actor, at: datetime) -
 
 @define
 class _Executing:
-    """A sweep that is being carried out."""
+    """A sweep that is being carried out.
+
+    Attributes:
+        acted_on: accounts ahead that the batch has acted on, though not by this sweep's turn.
+        seen: the position up to which that is known.
+    """
 
     sweeps: Sweeps
     reader: Reader
     sweeping: Sweeping
     batch_id: str
     runner: Actor
+    acted_on: set[str] = field(factory=set)
+    seen: int = 0
 
     def chunk(self, writer: Writer) -> Sweep:
         """Carry out the next chunk, if there is one; the sweep afterwards."""
@@ -584,6 +592,7 @@ class _Executing:
         last, number = bounds
         outcomes = self._act(writer, sweep, Range(self.batch_id, key, sweep.last, last))
         self._record(writer, sweep, last, number, outcomes)
+        self.seen = writer.head.position
         return sweep_of(self.sweeping.records(self.batch_id))
 
     def _act(self, writer: Writer, sweep: Sweep, targets: Range) -> dict[str, int]:
@@ -592,8 +601,15 @@ class _Executing:
         command = sweep_command(action, sweep.plan.arguments)
         _check_until(command, writer.instant)
         guardrails = Guardrails.recorded(sweep.plan.guardrails)
+        self.acted_on.update(
+            self.sweeping.acted_on(targets, max(self.seen, sweep.planned.position))
+        )
         self.sweeping.judge_chunk(
-            writer, targets, command, rules_for(guardrails, action, planner, writer.instant)
+            writer,
+            targets,
+            command,
+            rules_for(guardrails, action, planner, writer.instant),
+            [id_ for id_ in self.acted_on if targets.after < id_ <= targets.last],
         )
         outcomes = self.sweeping.outcomes_of_chunk()
         done = outcomes.get(Outcome.DONE, 0)

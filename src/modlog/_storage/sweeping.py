@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b, sha256
 from itertools import islice
 from typing import Any, Final
@@ -104,7 +104,7 @@ class Sweeping:
             values, params = self.database.values_query(some)
             self.session.run(
                 f"INSERT INTO {_IDS} SELECT * FROM ({values}) AS given WHERE 1 = 1"
-                " ON CONFLICT DO NOTHING",
+                " ORDER BY 1 ON CONFLICT DO NOTHING",
                 params,
             )
         self.database.analyze(self.session, _IDS)
@@ -120,28 +120,28 @@ class Sweeping:
         )
         self.database.analyze(self.session, _IDS)
 
-    def size_and_digest(self, action: str, arguments: dict[str, Any]) -> tuple[int, str]:
-        """How many ids there are, and the SHA-256 of the action, its arguments and the ids."""
-        digest = sha256(canonical([action, arguments]))
-        size, after = 0, ""
-        while page := self._ids_after(after):
-            digest.update(canonical(page))
-            size, after = size + len(page), page[-1]
-        return size, digest.hexdigest()
+    def size_and_digest(
+        self, action: str, arguments: dict[str, Any]
+    ) -> tuple[int, str, list[tuple[str, str]]]:
+        """How many ids there are, and the SHA-256 of the action, its arguments and the ids.
 
-    def _ids_after(self, after: str) -> list[str]:
+        With it, the ranges in which the ids were read: above one, up to another.
+        """
+        digest = sha256(canonical([action, arguments]))
+        size, after, ranges = 0, "", []
+        while page := self.ids(after):
+            digest.update(canonical(page))
+            ranges.append((after, page[-1]))
+            size, after = size + len(page), page[-1]
+        return size, digest.hexdigest(), ranges
+
+    def ids(self, after: str) -> list[str]:
+        """The next page of ids."""
         rows = self.session.rows(
             f"SELECT account_id FROM {_IDS} WHERE account_id > ? ORDER BY account_id LIMIT {PAGE}",
             (after,),
         )
         return [account_id for (account_id,) in rows]
-
-    def pages_of_ids(self) -> Iterator[tuple[str, list[str]]]:
-        """The ids in their order, so many at a time, each page with the id before it."""
-        after = ""
-        while page := self._ids_after(after):
-            yield after, page
-            after = page[-1]
 
     def keep_targets(self, targets: Range, command: Command, at: int, rules: Rules) -> None:
         """Keep a page of ids as targets, with what the plan saw of the accounts."""
@@ -213,14 +213,16 @@ class Sweeping:
 
     def _status(self) -> str:
         """The status of account `a` at an instant, its one parameter; NULL if it is unknown."""
-        standing = f"SELECT 1 FROM {self._table('sanctions')} AS s WHERE"
+        # One aggregate, so that no planner would rather read the sanctions of everybody.
+        gravest = (
+            "SELECT max(CASE WHEN s.kind = 'deletion' THEN 2"
+            " WHEN s.until IS NULL OR s.until > ? THEN 1 END)"
+            f" FROM {self._table('sanctions')} AS s WHERE s.account_id = a.account_id"
+        )
         return (
             "CASE WHEN a.account_id IS NULL THEN NULL WHEN a.erased = 1 THEN 'erased'"
-            " WHEN a.created = 0 THEN NULL"
-            f" WHEN EXISTS ({standing} s.account_id = a.account_id AND s.kind = 'deletion')"
-            " THEN 'deleted'"
-            f" WHEN EXISTS ({standing} s.account_id = a.account_id AND s.kind = 'suspension'"
-            " AND (s.until IS NULL OR s.until > ?)) THEN 'suspended' ELSE 'active' END"
+            " WHEN a.created = 0 THEN NULL ELSE"
+            f" CASE ({gravest}) WHEN 2 THEN 'deleted' WHEN 1 THEN 'suspended' ELSE 'active' END END"
         )
 
     # The look at it
@@ -273,7 +275,10 @@ class Sweeping:
         """How many accounts are active at an instant, counted up to a limit."""
         row = self.session.row(
             f"SELECT count(*) FROM (SELECT 1 FROM {self._table('accounts')} AS a"
-            f" WHERE {self._status()} = 'active' LIMIT {at_most}) AS active",
+            " WHERE a.created = 1 AND a.erased = 0 AND NOT EXISTS"
+            f" (SELECT 1 FROM {self._table('sanctions')} AS s WHERE s.account_id = a.account_id"
+            " AND (s.kind = 'deletion' OR s.until IS NULL OR s.until > ?))"
+            f" LIMIT {at_most}) AS active",
             (at,),
         )
         assert row is not None
@@ -317,8 +322,9 @@ class Sweeping:
             # coalesce keeps planners from the index on batches: an account has few events.
             " AND coalesce(e.batch_id, '') = ?"
             f" AND e.type || '' IN ({_LISTED})"
-            f" AND EXISTS (SELECT 1 FROM {events} AS r WHERE r.account_id = t.account_id"
-            " AND r.type || '' = 'events.reverted') ORDER BY t.account_id, e.version LIMIT 1000",
+            f" AND EXISTS (SELECT 1 FROM {self._table('accounts')} AS a"
+            " WHERE a.account_id = t.account_id AND a.reverted = 1)"
+            " ORDER BY t.account_id, e.version LIMIT 1000",
             (key, after, last, batch_id),
         )
         return dict(rows)
@@ -346,37 +352,65 @@ class Sweeping:
             _CHUNK,
             "account_id text, version bigint, outcome text, rule text, data text",
             "account_id",
+            passing=True,
         )
 
-    def judge_chunk(self, writer: Writer, targets: Range, command: Command, rules: Rules) -> None:
-        """Work out what becomes of each target in a range."""
+    def acted_on(self, targets: Range, since: int) -> list[str]:
+        """Accounts in a range and behind it that a batch has acted on since a position."""
+        rows = self.session.rows(
+            f"SELECT DISTINCT account_id FROM {self._table('events')}"
+            " WHERE batch_id = ? AND position > ? AND account_id > ?"
+            # || '' keeps planners from the index on types.
+            f" AND type || '' IN ({_LISTED})",
+            (targets.batch_id, since, targets.after),
+        )
+        return [account_id for (account_id,) in rows]
+
+    def judge_chunk(
+        self,
+        writer: Writer,
+        targets: Range,
+        command: Command,
+        rules: Rules,
+        acted_on: Sequence[str],
+    ) -> None:
+        """Work out what becomes of each target in a range.
+
+        Args:
+            writer: the transaction.
+            targets: the range.
+            command: what is to happen to the accounts.
+            rules: of the guardrails.
+            acted_on: accounts that the batch has acted on already.
+        """
         data, of_data = self._data(command, writer.at)
+        acted, of_acted = (
+            self.database.among("t.account_id", acted_on) if acted_on else ("1 = 0", ())
+        )
         refusal, of_refusal = self._refusal("t.account_id", "0", rules)
         judged = (
             "SELECT t.account_id, coalesce(a.version, 0) AS version, t.rule AS planned_rule,"
             f" t.status AS planned, {self._status()} AS status, t.protected AS shielded,"
             f" coalesce(a.protected, 0) AS protected, {refusal} AS rule, {data} AS data,"
-            f" CASE WHEN EXISTS (SELECT 1 FROM {self._table('events')} AS b WHERE b.account_id ="
-            " t.account_id AND coalesce(b.batch_id, '') = ?"
-            f" AND b.type || '' IN ({_LISTED})) THEN 1 ELSE 0 END AS acted"
+            f" CASE WHEN {acted} THEN 1 ELSE 0 END AS acted"
             f" FROM {self._table('sweep_targets')} AS t LEFT JOIN {self._table('accounts')} AS a"
             " ON a.account_id = t.account_id"
-            " WHERE t.sweep = ? AND t.account_id > ? AND t.account_id <= ?"
+            " WHERE t.sweep = ? AND t.account_id > ? AND t.account_id <= ? ORDER BY t.account_id"
         )
         self.database.steer(self.session)
-        self.session.run(f"DELETE FROM {_CHUNK}")
+        self.database.empty(self.session, _CHUNK)
         self.session.run(
             # Materialised, so that what is asked of an account is asked once.
             f"INSERT INTO {_CHUNK} WITH judged AS MATERIALIZED ({judged}),"
-            f" settled AS MATERIALIZED (SELECT account_id, version, {_OUTCOME} AS outcome,"
+            f" settled AS (SELECT account_id, version, {_OUTCOME} AS outcome,"
             f" {_RULE} AS rule, data FROM judged)"
             f" SELECT account_id, version, outcome, CASE WHEN outcome = '{Outcome.REFUSED}'"
-            " THEN rule END, data FROM settled ORDER BY account_id",
+            " THEN rule END, data FROM settled",
             (
                 writer.at,
                 *of_refusal,
                 *of_data,
-                targets.batch_id,
+                *of_acted,
                 targets.key,
                 targets.after,
                 targets.last,

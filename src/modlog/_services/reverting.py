@@ -270,7 +270,7 @@ class Reverting:
         self, reader: Reader, targets: Targets, within: Range, condition: Condition
     ) -> Iterator[Reversal]:
         """What the plain replay says of the accounts in a range that are not regular."""
-        irregular = targets.irregular(within)
+        irregular = targets.not_chosen(within)
         selected = targets.all_in(within) if irregular else {}
         for some in _portions(irregular):
             for account_id, history in reader.histories(some, condition).items():
@@ -458,18 +458,18 @@ class _Applying:
         if writer.head.position > self.seen:
             self.already += self.targets.leave_out_batch(self.asked.batch_id, self.seen)
             self.alone = False
-        number, named = self.targets.choose_regular(within, newer=not self.alone)
-        if number:
-            self.targets.write_regular(writer, self.asked.envelope, number)
-            self.reverted += number
-            self.named += named
+        before = writer.head.position
+        number, named = self.targets.revert_regular(
+            writer, within, self.asked.envelope, newer=not self.alone
+        )
+        self.reverted += number
+        self.named += named
         if number < within.accounts:
-            self._replay(writer, within)
+            self._replay(writer, within, self.targets.not_reverted(within, before))
         self.seen = writer.head.position
 
-    def _replay(self, writer: Writer, within: Range) -> None:
+    def _replay(self, writer: Writer, within: Range, irregular: Sequence[str]) -> None:
         """Revert the accounts of a range that are not regular."""
-        irregular = self.targets.irregular(within)
         if irregular:
             selected = self.targets.all_in(within)
             newer = self.targets.first_newer(within)

@@ -83,6 +83,11 @@ class Database(Protocol):
         """How a statement names one of modlog's tables."""
         ...
 
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether a statement can write several tables, with rows that one part hands to others."""
+        ...
+
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
         """The condition that a column is one of many values, and its parameters."""
         ...

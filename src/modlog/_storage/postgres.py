@@ -109,6 +109,8 @@ class PostgresDatabase:
 
     # Dialect
 
+    writes_at_once = True
+
     def table(self, name: str) -> str:
         return f"{self._qualifier}{_PREFIX}{name}"
 

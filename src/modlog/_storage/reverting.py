@@ -8,16 +8,16 @@ to do, for a whole chunk of accounts in a few statements. Every other account is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
 from modlog._ground.account import Status
 from modlog._ground.events import Draft, Envelope, EventsReverted
 from modlog._ground.reversal import IRREVERSIBLE_TYPES
-from modlog._storage.chunks import write_chunk
+from modlog._storage.chunks import Statement, events_of_chunk, move, write_chunk
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.schema import ACCOUNTS
 from modlog._storage.selecting import Condition
@@ -185,6 +185,33 @@ class Targets:
             yield Range(after, last, accounts)
             after = last
 
+    def _grouped(self, within: Range) -> Statement:
+        """The accounts of a range whose targets can all be taken away row by row."""
+        several = (
+            f"(SELECT {self.database.joined('version')} FROM"
+            f" (SELECT version FROM {self._targets} AS x"
+            f" WHERE x.account_id = g.account_id AND x.class < {_NOTHING}"
+            " ORDER BY version) AS sorted)"
+        )
+        return (
+            "SELECT account_id, number, '{\"targets\":[' ||"
+            f" CASE WHEN number = 1 THEN CAST(first AS text) ELSE {several} END || ']}}' AS data"
+            " FROM (SELECT account_id, count(*) AS number, min(version) AS first"
+            f" FROM {self._targets} WHERE account_id > ? AND account_id <= ? AND class < {_NOTHING}"
+            f" GROUP BY account_id HAVING max(class) < {_REPLAY}) AS g",
+            (within.after, within.last),
+        )
+
+    def _is_regular(self, *, newer: bool) -> Statement:
+        """What must hold for account `a` beside that."""
+        if not newer:
+            return "a.reverted = 0", ()
+        last = (
+            f"SELECT position FROM {self._events} AS l"
+            " WHERE l.account_id = a.account_id AND l.version = a.version"
+        )
+        return f"a.reverted = 0 AND ({last}) <= ?", (self.head,)
+
     def choose_regular(self, within: Range, *, newer: bool) -> tuple[int, int]:
         """Put the regular accounts of a range into the chunk; how many they are, and targets.
 
@@ -192,40 +219,97 @@ class Targets:
             within: the range.
             newer: whether there may be events behind the head of accounts that have targets.
         """
+        grouped, of_grouped = self._grouped(within)
+        regular, of_regular = self._is_regular(newer=newer)
         self.database.steer(self.session)
         self.database.empty(self.session, self._chunk)
-        several = (
-            f"(SELECT {self.database.joined('version')} FROM"
-            f" (SELECT version FROM {self._targets} AS x"
-            f" WHERE x.account_id = t.account_id AND x.class < {_NOTHING}"
-            " ORDER BY version) AS sorted)"
-        )
-        unchanged = (
-            f" AND (SELECT position FROM {self._events} AS l"
-            " WHERE l.account_id = t.account_id AND l.version = a.version) <= ?"
-        )
         self.session.run(
-            f"INSERT INTO {self._chunk} SELECT t.account_id, a.version, t.number,"
-            f" '{{\"targets\":[' || CASE WHEN t.number = 1 THEN CAST(t.first AS text)"
-            f" ELSE {several} END || ']}}' FROM (SELECT account_id, count(*) AS number,"
-            f" min(version) AS first FROM {self._targets} WHERE account_id > ? AND account_id <= ?"
-            f" AND class < {_NOTHING} GROUP BY account_id HAVING max(class) < {_REPLAY}) AS t"
-            f" CROSS JOIN {self.database.table(ACCOUNTS.name)} AS a"
-            f" WHERE a.account_id = t.account_id AND a.reverted = 0{unchanged if newer else ''}",
-            (within.after, within.last, *([self.head] if newer else ())),
+            f"INSERT INTO {self._chunk} SELECT t.account_id, a.version, t.number, t.data"
+            f" FROM ({grouped}) AS t CROSS JOIN {self.database.table(ACCOUNTS.name)} AS a"
+            f" WHERE a.account_id = t.account_id AND {regular}",
+            (*of_grouped, *of_regular),
         )
         self.database.analyze(self.session, self._chunk)
-        row = self.session.row(f"SELECT count(*), coalesce(sum(number), 0) FROM {self._chunk}")
-        assert row is not None
-        return int(row[0]), int(row[1])
+        return self._two_numbers(f"SELECT count(*), sum(number) FROM {self._chunk}")
 
-    def irregular(self, within: Range) -> list[str]:
+    def _two_numbers(self, sql: str, params: Sequence[Any] = ()) -> tuple[int, int]:
+        row = self.session.row(sql, params)
+        assert row is not None
+        return int(row[0]), int(row[1] or 0)
+
+    def revert_regular(
+        self, writer: Writer, within: Range, envelope: Envelope, *, newer: bool
+    ) -> tuple[int, int]:
+        """Write one revert for each regular account of a range, and what it changes.
+
+        Args:
+            writer: the transaction.
+            within: the range.
+            envelope: of the reverts.
+            newer: whether there may be events behind the head of accounts that have targets.
+
+        Returns:
+            how many accounts they are, and how many targets.
+        """
+        sample = Draft("", 1, EventsReverted((1,)), envelope)
+        if self.database.writes_at_once:
+            return self._revert_at_once(writer, within, sample, newer=newer)
+        number, named = self.choose_regular(within, newer=newer)
+        if number:
+            for statement in self._removals(self._chunk):
+                self.session.run(statement)
+            write_chunk(writer, self._chunk, sample, number)
+        return number, named
+
+    def _revert_at_once(
+        self, writer: Writer, within: Range, sample: Draft, *, newer: bool
+    ) -> tuple[int, int]:
+        """One statement: it finds each account once, and no chunk is written down meanwhile."""
+        grouped, of_grouped = self._grouped(within)
+        regular, of_regular = self._is_regular(newer=newer)
+        setting, of_setting = move(writer, sample)
+        events, of_events = events_of_chunk(writer, "moved", sample)
+        parts = {"events": events} | {
+            f"removal_{i}": removal for i, removal in enumerate(self._removals("moved"))
+        }
+        self.database.steer(self.session)
+        number, named = self._two_numbers(
+            f"WITH moved AS (UPDATE {self.database.table(ACCOUNTS.name)} AS a SET {setting}"
+            f" FROM ({grouped}) AS t WHERE a.account_id = t.account_id AND {regular}"
+            " RETURNING a.account_id, a.version, t.number, t.data), "
+            + ", ".join(f"{name} AS ({sql})" for name, sql in parts.items())
+            + " SELECT count(*), sum(number) FROM moved",
+            (*of_setting, *of_grouped, *of_regular, *of_events),
+        )
+        if number:
+            writer.moved(number)
+        return number, named
+
+    def _removals(self, chunk: str) -> list[str]:
+        """What takes away the rows that targets of the accounts in a chunk have added."""
+        return [
+            f"DELETE FROM {self.database.table(name)} WHERE (account_id, version) IN"
+            f" (SELECT t.account_id, t.version FROM {chunk} AS c CROSS JOIN {self._targets} AS t"
+            f" WHERE t.account_id = c.account_id AND t.class = {kind})"
+            for kind, name in _REMOVED_FROM.items()
+            if kind in self.numbers
+        ]
+
+    def not_chosen(self, within: Range) -> list[str]:
         """The accounts of a range that have targets and are not in the chunk."""
+        return self._irregular(within, f"SELECT account_id FROM {self._chunk}", ())
+
+    def not_reverted(self, within: Range, since: int) -> list[str]:
+        """The accounts of a range that have targets and no event since a position."""
+        written = f"SELECT account_id FROM {self._events} WHERE position > ?"
+        return self._irregular(within, f"{written} AND account_id IS NOT NULL", (since,))
+
+    def _irregular(self, within: Range, regular: str, params: Sequence[Any]) -> list[str]:
         rows = self.session.rows(
             f"SELECT DISTINCT account_id FROM {self._targets} WHERE account_id > ?"
             f" AND account_id <= ? AND class < {_NOTHING}"
-            f" AND account_id NOT IN (SELECT account_id FROM {self._chunk}) ORDER BY account_id",
-            (within.after, within.last),
+            f" AND account_id NOT IN ({regular}) ORDER BY account_id",
+            (within.after, within.last, *params),
         )
         return [account_id for (account_id,) in rows]
 
@@ -274,19 +358,6 @@ class Targets:
             " WHERE a.account_id = c.account_id GROUP BY 1, 2",
             (at, at),
         )
-
-    def write_regular(self, writer: Writer, envelope: Envelope, number: int) -> None:
-        """Write one revert for each account in the chunk, and what it changes."""
-        table = self.database.table
-        for kind, name in _REMOVED_FROM.items():
-            if kind in self.numbers:
-                self.session.run(
-                    f"DELETE FROM {table(name)} WHERE (account_id, version) IN"
-                    f" (SELECT t.account_id, t.version FROM {self._chunk} AS c"
-                    f" CROSS JOIN {self._targets} AS t"
-                    f" WHERE t.account_id = c.account_id AND t.class = {kind})"
-                )
-        write_chunk(writer, self._chunk, Draft("", 1, EventsReverted((1,)), envelope), number)
 
 
 def status_moves(rows: list[Row]) -> Iterator[tuple[Status, Status, int]]:

@@ -99,6 +99,8 @@ class SQLiteDatabase:
 
     head_query = "SELECT position, recorded_at FROM modlog_events ORDER BY position DESC LIMIT 1"
 
+    writes_at_once = False
+
     def table(self, name: str) -> str:
         return _PREFIX + name
 

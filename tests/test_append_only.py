@@ -208,9 +208,16 @@ MAY_CHANGE = re.compile(
 )
 # Where a name stands for the table: looked at one by one.
 LOOKED_AT = {
+    "_storage/chunks.py": {"{writer.store.database.table('accounts')}"},
+    "_storage/postgres.py": {"pg_temp.{name}"},
     "_storage/projection.py": {"{accounts}", "{flags}", "{sanctions}"},
     "_storage/replays.py": {"{database.table(table.name)}"},  # each of PROJECTION
-    "_storage/reverting.py": {"{table(name)}", "{self._targets}", "{self._chunk}"},
+    "_storage/reverting.py": {  # each of _REMOVED_FROM; temporary ones
+        "{self.database.table(ACCOUNTS.name)}",
+        "{self.database.table(name)}",
+        "{self._targets}",
+    },
+    "_storage/sqlite.py": {"temp.{name}"},
     "_storage/sweeping.py": {"{_CHUNK}", "{flags}", "{sanctions}"},  # temporary, or cache
 }
 

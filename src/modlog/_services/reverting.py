@@ -317,7 +317,7 @@ class Reverting:
         self, reader: Reader, targets: Targets, first: _First, asked: Asked, refused: list[str]
     ) -> RevertOutcome:
         total, irreversible = targets.accounts(), targets.irreversible()
-        already = 0 if first.is_new else targets.leave_out_batch(asked.batch_id)
+        already = 0 if first.is_new else targets.leave_out_batch(asked.batch_id, 0, first.seen)
         applying = _Applying(self, reader, targets, asked, first.seen, already, refused)
         for within in targets.ranges(CHUNK):
             with self._writing(reader) as writer:
@@ -456,7 +456,9 @@ class _Applying:
         """Revert the accounts of a range."""
         # Only under the append lock is it certain that nobody else does the same at once.
         if writer.head.position > self.seen:
-            self.already += self.targets.leave_out_batch(self.asked.batch_id, self.seen)
+            self.already += self.targets.leave_out_batch(
+                self.asked.batch_id, self.seen, writer.head.position
+            )
             self.alone = False
         before = writer.head.position
         number, named = self.targets.revert_regular(

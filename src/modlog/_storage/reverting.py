@@ -111,25 +111,27 @@ class Targets:
     def _events(self) -> str:
         return self.database.table("events")
 
-    def leave_out_batch(self, batch_id: str, after_position: int = 0) -> int:
+    def leave_out_batch(self, batch_id: str, after_position: int, up_to_position: int) -> int:
         """Forget accounts that a batch has reverted events of already; how many they are.
 
         Args:
             batch_id: the batch.
             after_position: look only at what it did after this position.
+            up_to_position: a position that the log has reached. Without it, what another process
+                does between the two statements would be forgotten and not counted.
         """
         done = (
-            f"SELECT account_id FROM {self._events} WHERE batch_id = ? AND position > ?"
+            f"SELECT account_id FROM {self._events}"
+            " WHERE batch_id = ? AND position > ? AND position <= ?"
             # || '' keeps planners from the index on types: the log may have many reverts.
             " AND type || '' = 'events.reverted'"
         )
+        params = (batch_id, after_position, up_to_position)
         row = self.session.row(
             f"SELECT count(DISTINCT account_id) FROM {self._targets} WHERE account_id IN ({done})",
-            (batch_id, after_position),
+            params,
         )
-        self.session.run(
-            f"DELETE FROM {self._targets} WHERE account_id IN ({done})", (batch_id, after_position)
-        )
+        self.session.run(f"DELETE FROM {self._targets} WHERE account_id IN ({done})", params)
         assert row is not None
         return int(row[0])
 

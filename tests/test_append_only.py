@@ -218,7 +218,12 @@ LOOKED_AT = {
         "{self._targets}",
     },
     "_storage/sqlite.py": {"temp.{name}"},
-    "_storage/sweeping.py": {"{_CHUNK}", "{flags}", "{sanctions}"},  # temporary, or cache
+    "_storage/sweeping.py": {  # temporary, or cache
+        "{_CHUNK}",
+        "{flags}",
+        "{sanctions}",
+        "{self._table('accounts')}",
+    },
 }
 
 

@@ -3,6 +3,7 @@
 import re
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -248,3 +249,99 @@ def costs(log) -> dict[str, int]:
 def test_statements_of_a_command(kind):
     with places.fresh(kind) as place, place.open() as log:
         assert costs(log) == COSTS[kind]
+
+
+def swept(log):
+    """A sweep from its plan to its end, without an approval."""
+    with modlog.acting(ANN, reason="clean-up"):
+        log.plan_sweep([f"a{n}" for n in range(200)], "delete", batch_id="sweep").execute()
+
+
+def taken_back(log):
+    log.revert(Selection(batch_id="sweep"), actor=ANN, reason="a mistake")
+
+
+# Of a sweep from its plan to its end, and of its revert, with one chunk each.
+COSTS_OF_CHUNKS = {
+    "sqlite": {"swept": 43, "taken_back": 26},
+    "postgres": {"swept": 48, "taken_back": 21},
+}
+
+
+@contextmanager
+def unguarded(kind):
+    """A new ledger in which sweeps need no approval."""
+    guardrails = modlog.Guardrails(sweep_size=10_000, sweep_share=1)
+    with places.fresh(kind) as place, place.open(guardrails=guardrails) as log:
+        yield log
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_statements_of_a_chunk(kind):
+    with unguarded(kind) as log:
+        for n in range(200):
+            log.create(f"a{n}", actor=ANN)
+        found = {}
+        for use in (swept, taken_back):
+            with traced(log) as seen:
+                use(log)
+            # A trigger of SQLite makes it tell the statement again for each row.
+            found[use.__name__] = len(list(groupby(sql for sql, _ in seen)))
+
+    assert found == COSTS_OF_CHUNKS[kind]
+
+
+@contextmanager
+def rows_read(log):
+    """How much is read: steps of SQLite's machine, or events that PostgreSQL fetches."""
+    read, events = [], log._store.database.table("events")
+    with own_connection(log) as connection:
+        before = events_fetched(connection, events)
+        if not isinstance(connection, psycopg.Connection):
+            connection.set_progress_handler(lambda: read.append(1), 100)
+    try:
+        yield read
+    finally:
+        with own_connection(log) as connection:
+            if isinstance(connection, psycopg.Connection):
+                read += range(events_fetched(connection, events) - before)
+            else:
+                connection.set_progress_handler(None, 0)
+
+
+def events_fetched(connection, events: str) -> int:
+    if not isinstance(connection, psycopg.Connection):
+        return 0
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    connection.execute("SELECT pg_stat_clear_snapshot()")
+    ((fetched,),) = connection.execute(
+        "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_user_tables WHERE relid = %s::regclass",
+        (events,),
+    )
+    return fetched
+
+
+def read_with_histories_of(kind, notes: int) -> dict[str, int]:
+    with unguarded(kind) as log:
+        for n in range(200):
+            log.create(f"a{n}", actor=ANN)
+        log.ingest(
+            {"do": "note", "account_id": f"a{n}", "text": "x", "at": START}
+            | {"actor": {"kind": "bot", "id": "b"}}
+            for n in range(200)
+            for _ in range(notes)
+        )
+        found = {}
+        for use in (swept, taken_back):
+            with rows_read(log) as read:
+                use(log)
+            found[use.__name__] = len(read)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_sweep_and_its_revert_read_no_histories(kind):
+    short, long = (read_with_histories_of(kind, notes) for notes in (1, 20))
+
+    for name, read in short.items():
+        assert 0 < long[name] <= 1.05 * read + 5, (short, long)

@@ -229,7 +229,7 @@ class Reverting:
         with self._working() as reader:
             head = reader.head().position
             counts = _Counts()
-            with self._gathered(reader, selection, head) as targets:
+            with self._gathered(reader, selection, head, to_look=True) as targets:
                 irreversible = _checked_irreversible(targets)
                 for within in targets.ranges(CHUNK):
                     with self._snapshot(reader) as snapshot:
@@ -246,8 +246,12 @@ class Reverting:
                 )
 
     @contextmanager
-    def _gathered(self, reader: Reader, selection: Selection, head: int) -> Iterator[Targets]:
-        targets = Targets(reader.store.database, reader.session, head)
+    def _gathered(
+        self, reader: Reader, selection: Selection, head: int, *, to_look: bool = False
+    ) -> Iterator[Targets]:
+        database = reader.store.database
+        in_steps = to_look or not database.writes_at_once
+        targets = Targets(database, reader.session, head, in_steps)
         targets.gather(reader.condition(selection))
         try:
             yield targets
@@ -316,7 +320,8 @@ class Reverting:
     def _carried_out(
         self, reader: Reader, targets: Targets, first: _First, asked: Asked, refused: list[str]
     ) -> RevertOutcome:
-        total, irreversible = targets.accounts(), targets.irreversible()
+        total = targets.accounts() if asked.progress else 0
+        irreversible = targets.irreversible()
         already = 0 if first.is_new else targets.leave_out_batch(asked.batch_id, 0, first.seen)
         applying = _Applying(self, reader, targets, asked, first.seen, already, refused)
         for within in targets.ranges(CHUNK):

@@ -15,7 +15,6 @@ from attrs import define, field, frozen
 from attrs import evolve as replaced
 
 from modlog._errors import ConflictError, GuardrailError, InvalidInputError, SweepNotFoundError
-from modlog._ground import guardrails as rules
 from modlog._ground.account import Account, AccountState, account_at, counting
 from modlog._ground.decisions import Command
 from modlog._ground.events import (
@@ -50,7 +49,7 @@ from modlog._services.guarding import HOUR, Refuse, check_actor
 from modlog._services.reverting import check_selection
 from modlog._storage.selecting import EVERY_EVENT
 from modlog._storage.store import Reader, Writer
-from modlog._storage.sweeping import Range, Rules, Sweeping, sweep_key
+from modlog._storage.sweeping import Judging, Range, Rules, Sweeping, sweep_key
 
 # Accounts in a transaction.
 CHUNK: Final = 10_000
@@ -604,27 +603,19 @@ class _Executing:
         self.acted_on.update(
             self.sweeping.acted_on(targets, max(self.seen, sweep.planned.position))
         )
-        self.sweeping.judge_chunk(
-            writer,
-            targets,
+        judging = Judging(
             command,
             rules_for(guardrails, action, planner, writer.instant),
             [id_ for id_ in self.acted_on if targets.after < id_ <= targets.last],
         )
-        outcomes = self.sweeping.outcomes_of_chunk()
-        done = outcomes.get(Outcome.DONE, 0)
-        limited = guardrails.enabled and sweep.approved_by is None
-        if isinstance(command, AccountDeleted) and done and limited:
-            limit = guardrails.deletions_per_hour
-            so_far = self.reader.deletions_by(planner, writer.instant - HOUR, max(limit, 1))
-            if so_far + done > limit:
-                self.sweeping.refuse_beyond(max(limit - so_far, 0), rules.DELETION_RATE)
-                outcomes = self.sweeping.outcomes_of_chunk()
-                done = outcomes.get(Outcome.DONE, 0)
-        if done:
-            self.sweeping.write_done(writer, command, _envelope_of(sweep), done)
-        self.sweeping.write_outcomes(self.batch_id)
-        return outcomes
+        allowed = None
+        if isinstance(command, AccountDeleted) and guardrails.enabled and not sweep.approved_by:
+            allowed = self._allowed(guardrails.deletions_per_hour, planner, writer.instant)
+        return self.sweeping.act(writer, targets, judging, _envelope_of(sweep), allowed)
+
+    def _allowed(self, limit: int, planner: Actor, at: datetime) -> int:
+        """How many accounts the planner may delete now, before the hour is over."""
+        return max(limit - self.reader.deletions_by(planner, at - HOUR, max(limit, 1)), 0)
 
     def _record(
         self, writer: Writer, sweep: Sweep, last: str, number: int, outcomes: Mapping[str, int]

@@ -218,8 +218,9 @@ class PostgresDatabase:
 
     def steer(self, session: Session) -> None:
         # Statistics may be missing or old; a chunk is always few rows in a large log.
-        for way in ("hashjoin", "mergejoin", "seqscan"):
-            session.run(f"SET LOCAL enable_{way} = off")
+        ways = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+        off = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ways)
+        session.run(f"SELECT {off}")
 
     def analyze(self, session: Session, name: str) -> None:
         session.run(f"ANALYZE pg_temp.{name}")

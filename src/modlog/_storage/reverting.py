@@ -56,12 +56,15 @@ class Targets:
 
     Attributes:
         head: the last position that counts as selected.
+        in_steps: whether regular accounts are put into a chunk first, to look at them or because
+            the database takes one step at a time.
         numbers: how many targets there are of each class.
     """
 
     database: Database
     session: Session
     head: int
+    in_steps: bool
     numbers: dict[int, int] = field(factory=dict, init=False)
     _number: int = field(factory=_numbers.__next__, init=False)
 
@@ -75,19 +78,7 @@ class Targets:
 
     def gather(self, condition: Condition) -> None:
         """Fill the table with the events for which a condition holds."""
-        self.database.temporary(
-            self.session,
-            self._targets,
-            "account_id text, version bigint, class smallint",
-            "account_id, version",
-        )
-        self.database.temporary(
-            self.session,
-            self._chunk,
-            "account_id text, version bigint, number bigint, data text",
-            "account_id",
-            passing=True,
-        )
+        self._make_tables()
         self.session.run(
             f"INSERT INTO {self._targets} SELECT account_id, version, CASE"
             f" WHEN type IN ({_listed(_SANCTIONS)}) THEN {_SANCTION}"
@@ -102,10 +93,27 @@ class Targets:
             self.session.rows(f"SELECT class, count(*) FROM {self._targets} GROUP BY class")
         )
 
+    def _make_tables(self) -> None:
+        self.database.temporary(
+            self.session,
+            self._targets,
+            "account_id text, version bigint, class smallint",
+            "account_id, version",
+        )
+        if self.in_steps:
+            self.database.temporary(
+                self.session,
+                self._chunk,
+                "account_id text, version bigint, number bigint, first bigint, data text",
+                "account_id",
+                passing=True,
+            )
+
     def drop(self) -> None:
         """Give the room back."""
-        for name in (self._targets, self._chunk):
-            self.session.run(f"DROP TABLE {name}")
+        self.session.run(f"DROP TABLE {self._targets}")
+        if self.in_steps:
+            self.session.run(f"DROP TABLE {self._chunk}")
 
     @property
     def _events(self) -> str:
@@ -196,7 +204,7 @@ class Targets:
             " ORDER BY version) AS sorted)"
         )
         return (
-            "SELECT account_id, number, '{\"targets\":[' ||"
+            "SELECT account_id, number, first, '{\"targets\":[' ||"
             f" CASE WHEN number = 1 THEN CAST(first AS text) ELSE {several} END || ']}}' AS data"
             " FROM (SELECT account_id, count(*) AS number, min(version) AS first"
             f" FROM {self._targets} WHERE account_id > ? AND account_id <= ? AND class < {_NOTHING}"
@@ -226,7 +234,8 @@ class Targets:
         self.database.steer(self.session)
         self.database.empty(self.session, self._chunk)
         self.session.run(
-            f"INSERT INTO {self._chunk} SELECT t.account_id, a.version, t.number, t.data"
+            f"INSERT INTO {self._chunk}"
+            " SELECT t.account_id, a.version + 1, t.number, t.first, t.data"
             f" FROM ({grouped}) AS t CROSS JOIN {self.database.table(ACCOUNTS.name)} AS a"
             f" WHERE a.account_id = t.account_id AND {regular}",
             (*of_grouped, *of_regular),
@@ -254,7 +263,7 @@ class Targets:
             how many accounts they are, and how many targets.
         """
         sample = Draft("", 1, EventsReverted((1,)), envelope)
-        if self.database.writes_at_once:
+        if not self.in_steps:
             return self._revert_at_once(writer, within, sample, newer=newer)
         number, named = self.choose_regular(within, newer=newer)
         if number:
@@ -278,7 +287,7 @@ class Targets:
         number, named = self._two_numbers(
             f"WITH moved AS (UPDATE {self.database.table(ACCOUNTS.name)} AS a SET {setting}"
             f" FROM ({grouped}) AS t WHERE a.account_id = t.account_id AND {regular}"
-            " RETURNING a.account_id, a.version, t.number, t.data), "
+            " RETURNING a.account_id, a.version, t.number, t.first, t.data), "
             + ", ".join(f"{name} AS ({sql})" for name, sql in parts.items())
             + " SELECT count(*), sum(number) FROM moved",
             (*of_setting, *of_grouped, *of_regular, *of_events),
@@ -288,11 +297,15 @@ class Targets:
         return number, named
 
     def _removals(self, chunk: str) -> list[str]:
-        """What takes away the rows that targets of the accounts in a chunk have added."""
+        """What takes away the rows that targets of the accounts in a chunk have added.
+
+        Most accounts have one target, which is at hand; no other row has its version.
+        """
         return [
             f"DELETE FROM {self.database.table(name)} WHERE (account_id, version) IN"
-            f" (SELECT t.account_id, t.version FROM {chunk} AS c CROSS JOIN {self._targets} AS t"
-            f" WHERE t.account_id = c.account_id AND t.class = {kind})"
+            f" (SELECT account_id, first FROM {chunk} AS c WHERE number = 1 UNION ALL"
+            f" SELECT t.account_id, t.version FROM {chunk} AS c CROSS JOIN {self._targets} AS t"
+            f" WHERE c.number > 1 AND t.account_id = c.account_id AND t.class = {kind})"
             for kind, name in _REMOVED_FROM.items()
             if kind in self.numbers
         ]

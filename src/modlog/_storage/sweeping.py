@@ -20,10 +20,15 @@ from modlog._ground.events import (
     FlagsCleared,
     RecordedEvent,
 )
-from modlog._ground.guardrails import OWN_ACCOUNT, PROTECTED, RESTORED_BY_HUMAN
+from modlog._ground.guardrails import (
+    DELETION_RATE,
+    OWN_ACCOUNT,
+    PROTECTED,
+    RESTORED_BY_HUMAN,
+)
 from modlog._ground.sweeps import Outcome
 from modlog._ground.values import to_micros
-from modlog._storage.chunks import write_chunk
+from modlog._storage.chunks import Statement, events_of_chunk, move, write_chunk
 from modlog._storage.codec import EVENT_COLUMNS, canonical, data_text, recorded_event
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.schema import SWEEP_TARGETS
@@ -84,6 +89,21 @@ class Range:
     last: str
 
 
+@frozen
+class Judging:
+    """What decides what becomes of each target.
+
+    Attributes:
+        command: what is to happen to the accounts.
+        rules: of the guardrails.
+        acted_on: accounts that the batch has acted on already.
+    """
+
+    command: Command
+    rules: Rules
+    acted_on: Sequence[str]
+
+
 @define
 class Sweeping:
     """The tables of sweeps, in one session."""
@@ -100,11 +120,11 @@ class Sweeping:
         """Put ids into a temporary table, each once."""
         self.database.temporary(self.session, _IDS, "account_id text", "account_id")
         ids = iter(account_ids)
-        while some := list(islice(ids, PAGE)):
+        while some := sorted(islice(ids, PAGE)):
             values, params = self.database.values_query(some)
             self.session.run(
                 f"INSERT INTO {_IDS} SELECT * FROM ({values}) AS given WHERE 1 = 1"
-                " ORDER BY 1 ON CONFLICT DO NOTHING",
+                " ON CONFLICT DO NOTHING",
                 params,
             )
         self.database.analyze(self.session, _IDS)
@@ -145,6 +165,9 @@ class Sweeping:
 
     def keep_targets(self, targets: Range, command: Command, at: int, rules: Rules) -> None:
         """Keep a page of ids as targets, with what the plan saw of the accounts."""
+        known = f"SELECT 1 FROM {self._table('sweep_targets')} WHERE sweep = ? AND account_id = ?"
+        if self.session.row(known, (targets.key, targets.last)):
+            return  # a page is kept whole or not at all
         refusal, refused = self._planned_refusal(command, at, rules)
         self.database.steer(self.session)
         self.session.run(
@@ -152,7 +175,7 @@ class Sweeping:
             f" {self._status()}, coalesce(a.protected, 0), {refusal}"
             f" FROM {_IDS} AS i LEFT JOIN {self._table('accounts')} AS a"
             " ON a.account_id = i.account_id WHERE i.account_id > ? AND i.account_id <= ?"
-            " ORDER BY i.account_id ON CONFLICT DO NOTHING",
+            " ORDER BY i.account_id",
             (targets.key, at, *refused, targets.after, targets.last),
         )
 
@@ -366,30 +389,78 @@ class Sweeping:
         )
         return [account_id for (account_id,) in rows]
 
-    def judge_chunk(
+    def act(
         self,
         writer: Writer,
         targets: Range,
-        command: Command,
-        rules: Rules,
-        acted_on: Sequence[str],
-    ) -> None:
-        """Work out what becomes of each target in a range.
+        judging: Judging,
+        envelope: Envelope,
+        allowed: int | None,
+    ) -> dict[str, int]:
+        """Do to the targets in a range what a sweep is to do; how many have which outcome.
 
         Args:
             writer: the transaction.
             targets: the range.
-            command: what is to happen to the accounts.
-            rules: of the guardrails.
-            acted_on: accounts that the batch has acted on already.
+            judging: what decides on each of them.
+            envelope: of the events.
+            allowed: on how many accounts it may act, if a rate limits it.
         """
-        data, of_data = self._data(command, writer.at)
-        acted, of_acted = (
-            self.database.among("t.account_id", acted_on) if acted_on else ("1 = 0", ())
+        sample = Draft("", 1, _sample(judging.command), envelope)
+        self.database.steer(self.session)
+        if allowed is None and self.database.writes_at_once:
+            return self._act_at_once(writer, targets, judging, sample)
+        self._judge_chunk(writer, targets, judging)
+        outcomes = self._outcomes_of_chunk()
+        if allowed is not None and outcomes.get(Outcome.DONE, 0) > allowed:
+            self._refuse_beyond(allowed)
+            outcomes = self._outcomes_of_chunk()
+        done = f"(SELECT account_id, version, data FROM {_CHUNK} WHERE outcome = '{Outcome.DONE}')"
+        if outcomes.get(Outcome.DONE):
+            self.session.run(*self._change(judging.command, done, writer.at))
+            write_chunk(writer, done, sample, outcomes[Outcome.DONE])
+        self.session.run(*self._others(_CHUNK, targets))
+        return outcomes
+
+    def _act_at_once(
+        self, writer: Writer, targets: Range, judging: Judging, sample: Draft
+    ) -> dict[str, int]:
+        """One statement: no chunk is written down between the judgement and what it leads to."""
+        judged, of_judged = self._judged(writer, targets, judging)
+        setting, of_setting = move(writer, sample)
+        parts = (
+            events_of_chunk(writer, "moved", sample),
+            self._change(judging.command, "moved", writer.at),
+            self._others("settled", targets),
         )
-        refusal, of_refusal = self._refusal("t.account_id", "0", rules)
+        rows = self.session.rows(
+            f"WITH settled AS MATERIALIZED ({judged}),"
+            f" moved AS (UPDATE {self._table('accounts')} AS a SET {setting} FROM settled AS t"
+            f" WHERE a.account_id = t.account_id AND t.outcome = '{Outcome.DONE}'"
+            " RETURNING a.account_id, a.version, t.data), "
+            + ", ".join(f"part_{i} AS ({sql})" for i, (sql, _) in enumerate(parts))
+            + " SELECT outcome, count(*) FROM settled GROUP BY outcome",
+            (*of_judged, *of_setting, *(param for _, params in parts for param in params)),
+        )
+        outcomes: dict[str, int] = dict(rows)
+        if outcomes.get(Outcome.DONE):
+            writer.moved(outcomes[Outcome.DONE])
+        return outcomes
+
+    def _judged(self, writer: Writer, targets: Range, judging: Judging) -> Statement:
+        """What becomes of each target in a range: as a query, and its parameters.
+
+        Rows of account_id, the version of its next event, outcome, rule, and the event's data.
+        """
+        data, of_data = self._data(judging.command, writer.at)
+        acted, of_acted = (
+            self.database.among("t.account_id", judging.acted_on)
+            if judging.acted_on
+            else ("1 = 0", ())
+        )
+        refusal, of_refusal = self._refusal("t.account_id", "0", judging.rules)
         judged = (
-            "SELECT t.account_id, coalesce(a.version, 0) AS version, t.rule AS planned_rule,"
+            "SELECT t.account_id, coalesce(a.version, 0) + 1 AS version, t.rule AS planned_rule,"
             f" t.status AS planned, {self._status()} AS status, t.protected AS shielded,"
             f" coalesce(a.protected, 0) AS protected, {refusal} AS rule, {data} AS data,"
             f" CASE WHEN {acted} THEN 1 ELSE 0 END AS acted"
@@ -397,15 +468,12 @@ class Sweeping:
             " ON a.account_id = t.account_id"
             " WHERE t.sweep = ? AND t.account_id > ? AND t.account_id <= ? ORDER BY t.account_id"
         )
-        self.database.steer(self.session)
-        self.database.empty(self.session, _CHUNK)
-        self.session.run(
+        return (
             # Materialised, so that what is asked of an account is asked once.
-            f"INSERT INTO {_CHUNK} WITH judged AS MATERIALIZED ({judged}),"
-            f" settled AS (SELECT account_id, version, {_OUTCOME} AS outcome,"
-            f" {_RULE} AS rule, data FROM judged)"
+            f"WITH judged AS MATERIALIZED ({judged}), settled AS (SELECT account_id, version,"
+            f" {_OUTCOME} AS outcome, {_RULE} AS rule, data FROM judged)"
             f" SELECT account_id, version, outcome, CASE WHEN outcome = '{Outcome.REFUSED}'"
-            " THEN rule END, data FROM settled",
+            " THEN rule END AS rule, data FROM settled",
             (
                 writer.at,
                 *of_refusal,
@@ -416,38 +484,37 @@ class Sweeping:
                 targets.last,
             ),
         )
+
+    def _judge_chunk(self, writer: Writer, targets: Range, judging: Judging) -> None:
+        """Put what becomes of each target in a range into the chunk."""
+        judged, params = self._judged(writer, targets, judging)
+        self.database.empty(self.session, _CHUNK)
+        self.session.run(f"INSERT INTO {_CHUNK} {judged}", params)
         self.database.analyze(self.session, _CHUNK)
 
-    def refuse_beyond(self, allowed: int, rule: str) -> None:
-        """Let a rule refuse all but so many of the accounts that would be acted on."""
+    def _refuse_beyond(self, allowed: int) -> None:
+        """Let the rate refuse all but so many of the accounts that would be acted on."""
         self.session.run(
             f"UPDATE {_CHUNK} SET outcome = '{Outcome.REFUSED}', rule = ?"
             f" WHERE outcome = '{Outcome.DONE}' AND account_id > coalesce((SELECT max(account_id)"
             f" FROM (SELECT account_id FROM {_CHUNK} WHERE outcome = '{Outcome.DONE}'"
             f" ORDER BY account_id LIMIT {allowed}) AS allowed), '')",
-            (rule,),
+            (DELETION_RATE,),
         )
 
-    def outcomes_of_chunk(self) -> dict[str, int]:
+    def _outcomes_of_chunk(self) -> dict[str, int]:
         """How many accounts of the chunk have which outcome."""
         return dict(self.session.rows(f"SELECT outcome, count(*) FROM {_CHUNK} GROUP BY outcome"))
 
-    def write_done(self, writer: Writer, command: Command, envelope: Envelope, number: int) -> None:
-        """Write the events of the accounts that are acted on, and what they change."""
-        done = f"(SELECT account_id, version, data FROM {_CHUNK} WHERE outcome = '{Outcome.DONE}')"
-        sample = Draft("", 1, _sample(command), envelope)
-        statement, params = self._change(command, done, writer.at)
-        self.session.run(statement, params)
-        write_chunk(writer, done, sample, number)
-
-    def _change(self, command: Command, done: str, at: int) -> tuple[str, tuple[Any, ...]]:
+    def _change(self, command: Command, chunk: str, at: int) -> Statement:
+        """What the events of a chunk change in the projection beside the accounts."""
         flags, sanctions = self._table("flags"), self._table("sanctions")
-        which = f"account_id IN (SELECT account_id FROM {done} AS done)"
+        which = f"account_id IN (SELECT account_id FROM {chunk} AS chunk)"
         match command:
             case AccountFlagged():
                 return (
-                    f"INSERT INTO {flags} SELECT account_id, version + 1, CAST(? AS text)"
-                    f" FROM {done} AS done ORDER BY account_id",
+                    f"INSERT INTO {flags} SELECT account_id, version, CAST(? AS text)"
+                    f" FROM {chunk} AS chunk ORDER BY account_id",
                     (command.label,),
                 )
             case ClearFlags():
@@ -460,8 +527,8 @@ class Sweeping:
                 )
         until = command.until if isinstance(command, AccountSuspended) else None
         return (
-            f"INSERT INTO {sanctions} SELECT account_id, version + 1, CAST(? AS text),"
-            f" CAST(? AS bigint), CAST(? AS bigint) FROM {done} AS done ORDER BY account_id",
+            f"INSERT INTO {sanctions} SELECT account_id, version, CAST(? AS text),"
+            f" CAST(? AS bigint), CAST(? AS bigint) FROM {chunk} AS chunk ORDER BY account_id",
             (
                 "suspension" if isinstance(command, AccountSuspended) else "deletion",
                 at,
@@ -490,12 +557,13 @@ class Sweeping:
             (),
         )
 
-    def write_outcomes(self, batch_id: str) -> None:
-        """Keep what became of the accounts of the chunk that were not acted on."""
-        self.session.run(
+    def _others(self, chunk: str, targets: Range) -> Statement:
+        """What keeps the outcomes of the accounts of a chunk that are not acted on."""
+        return (
             f"INSERT INTO {self._table('sweep_outcomes')} SELECT CAST(? AS text), account_id,"
-            f" outcome, rule FROM {_CHUNK} WHERE outcome <> '{Outcome.DONE}' ORDER BY account_id",
-            (batch_id,),
+            f" outcome, rule FROM {chunk} AS chunk WHERE outcome <> '{Outcome.DONE}'"
+            " ORDER BY account_id",
+            (targets.batch_id,),
         )
 
     # Outcomes

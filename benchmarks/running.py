@@ -50,6 +50,9 @@ OPERATIONS: Final = {
     ),
     "create": Operation("creation of accounts", "accounts", None, _ALL),
     "sweep": Operation("sweep: all deleted", "accounts", "population", _ALL),
+    "plan": Operation(
+        "plan_revert of the sweep", "accounts", "population", ("modlog",), after="sweep"
+    ),
     "undo": Operation("undo of the sweep", "accounts", "population", _ALL, after="sweep"),
     "as_of": Operation("state of all accounts earlier", "events", "mixed", _ALL),
     "fold": Operation("the same, decoded events folded", "events", "mixed", ("modlog",)),
@@ -61,11 +64,6 @@ OPERATIONS: Final = {
     "rebuild": Operation("rebuild of the current state", "events", "mixed", ("modlog",)),
     "size": Operation("bytes of an event", "events", "mixed", ("modlog", "eventsourcing", *PEERS)),
 }
-# What an operation consists of is measured along with it.
-PARTS: Final = {
-    "plan": Operation("plan_revert of the sweep", "accounts", None, ("modlog",)),
-    "apply": Operation("apply of that plan", "accounts", None, ("modlog",)),
-}
 
 # What is measured in logs of different sizes; all in one turn, in this order.
 GROWING: Final = {
@@ -74,6 +72,8 @@ GROWING: Final = {
     "sweep_in": "sweep of 1,000 accounts",
     "revert_in": "revert of that sweep",
 }
+GROWERS: Final = ("modlog", "floor")  # the floor only of sweeps and reverts
+MOST_TURNS: Final = 9  # the smallest of these logs has accounts for no more
 LOGS: Final = (50_000, 500_000, 5_000_000)
 
 
@@ -152,10 +152,13 @@ class Run:
             for store in self.plan.stores:
                 for log in self.plan.logs:
                     place = self._large_place(store, log)
-                    self.tell(f"round {round_ + 1} of {self.plan.rounds}: {log:,} on {store}")
-                    task = self._task(GROWTH, "modlog", place, log, first=round_)
-                    turn = {"operation": GROWTH, "system": "modlog", "store": store}
-                    yield turn | {"round": round_, "log": log} | _run(task)
+                    for number, system in enumerate(GROWERS):
+                        first = round_ * len(GROWERS) + number
+                        if system in self.plan.systems and first < MOST_TURNS:
+                            self.tell(f"round {round_ + 1}: {log:,} events, {system} on {store}")
+                            task = self._task(GROWTH, system, place, log, first=first)
+                            turn = {"operation": GROWTH, "system": system, "store": store}
+                            yield turn | {"round": round_, "log": log} | _run(task)
 
     def _check_answer(self, name: str, store: str, answer: Any) -> None:
         """Stop the run if a system finds something else than the others."""

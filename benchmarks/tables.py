@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from benchmarks.places import STORES
-from benchmarks.running import GROWING, OPERATIONS, PARTS, Result
+from benchmarks.running import GROWING, OPERATIONS, Result
 from benchmarks.systems import PEERS, SYSTEMS
 from benchmarks.worker import GROWTH
 
@@ -45,8 +45,8 @@ TARGETS: Final = (
     Target("undo", "sqlite", ("undo", "floor"), 0.6),
     Target("undo", "postgres", ("undo", "eventsourcing"), 10.0),
     Target("undo", "postgres", ("undo", "floor"), 0.75),
-    Target("plan", "sqlite", ("apply", "modlog"), 1.0),
-    Target("plan", "postgres", ("apply", "modlog"), 1.0),
+    Target("plan", "sqlite", ("undo", "modlog"), 1.0),
+    Target("plan", "postgres", ("undo", "modlog"), 1.0),
     # Of these two per store, one is enough.
     Target("as_of", "sqlite", ("as_of", "floor"), 0.5),
     Target("as_of", "sqlite", ("fold", "modlog"), 5.0),
@@ -76,22 +76,21 @@ class Results:
 
     def __init__(self, results: Iterable[Result]) -> None:
         self._found: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
-        self._grown: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+        self._grown: dict[tuple[str, str, str, int], list[float]] = defaultdict(list)
         self._durability: dict[str, set[str]] = defaultdict(set)
         for result in results:
             if result["durability"]:
                 self._durability[result["store"]].add(result["durability"])
-            for name, part in result["parts"].items():
-                if result["operation"] == GROWTH:
-                    cost = part["seconds"] / part["count"]
-                    self._grown[name, result["store"], result["log"]].append(cost)
-                else:
-                    self._add({**result, **part, "operation": name, "growth_mb": None})
-            if result["operation"] != GROWTH:
-                self._add(result)
+            if result["operation"] == GROWTH:
+                self._add_growth(result)
+            else:
+                key = (result["operation"], result["system"], result["store"])
+                self._found[key].append(result)
 
-    def _add(self, result: Result) -> None:
-        self._found[result["operation"], result["system"], result["store"]].append(result)
+    def _add_growth(self, result: Result) -> None:
+        for name, part in result["parts"].items():
+            key = (name, result["system"], result["store"], result["log"])
+            self._grown[key].append(part["seconds"] / part["count"])
 
     def rates(self, operation: str, system: str, store: str) -> list[float]:
         """How many a second, round by round."""
@@ -107,12 +106,12 @@ class Results:
         found = self._found["size", system, store]
         return found[0]["size"] / found[0]["count"] if found else None
 
-    def costs(self, operation: str, store: str) -> dict[int, float]:
+    def costs(self, operation: str, store: str, system: str = "modlog") -> dict[int, float]:
         """The median seconds that an operation takes, by the size of the log."""
         return {
             log: median(seconds)
-            for (name, place, log), seconds in sorted(self._grown.items())
-            if (name, place) == (operation, store)
+            for (*key, log), seconds in sorted(self._grown.items())
+            if key == [operation, system, store]
         }
 
     def growth(self, operation: str, store: str) -> float | None:
@@ -149,7 +148,7 @@ def markdown(results: Results, facts: dict[str, Any]) -> str:
 
 def _rates_table(results: Results) -> str:
     rows = []
-    for name, operation in (OPERATIONS | PARTS).items():
+    for name, operation in OPERATIONS.items():
         for store in operation.stores:
             rates = [results.rates(name, system, store) for system in _OTHERS]
             if any(rates):
@@ -198,7 +197,7 @@ def _peer_targets_table(results: Results) -> str:
 
 
 def _compared(title: str, targets: Sequence[Target], results: Results) -> str:
-    rows, known = [], OPERATIONS | PARTS
+    rows, known = [], OPERATIONS
     for target in targets:
         ratios = results.ratios(target)
         if not ratios:
@@ -229,16 +228,27 @@ def _growth_table(results: Results) -> str:
         for store in STORES:
             costs = results.costs(name, store)
             if costs:
-                growth = costs[max(costs)] / costs[min(costs)]
-                cells = [f"{log:,}: {1000 * cost:,.2f} ms" for log, cost in costs.items()]
-                met = "yes" if growth <= MOST_GROWTH else "no"
-                rows.append([what, store, "; ".join(cells), f"{growth:.2f}", met])
+                met = "yes" if _growth(costs) <= MOST_GROWTH else "no"
+                floor = results.costs(name, store, "floor")
+                rows.append([what, store, *_growth_cells(costs), met, *_growth_cells(floor)])
     if not rows:
         return ""
-    head = ["operation", "store", "cost by events in the log", "largest / smallest", "met"]
+    by_log, ratio = "cost by events in the log", "largest / smallest"
+    head = ["operation", "store", by_log, ratio, "met", "the floor's cost", ratio]
     return f"Cost in logs of different sizes (target: within {MOST_GROWTH} times):\n\n" + _table(
         head, rows
     )
+
+
+def _growth(costs: dict[int, float]) -> float:
+    return costs[max(costs)] / costs[min(costs)]
+
+
+def _growth_cells(costs: dict[int, float]) -> list[str]:
+    if not costs:
+        return ["–", "–"]
+    by_log = (f"{log:,}: {1000 * cost:,.2f} ms" for log, cost in costs.items())
+    return ["; ".join(by_log), f"{_growth(costs):.2f}"]
 
 
 def _sizes_table(results: Results) -> str:

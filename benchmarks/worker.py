@@ -24,6 +24,7 @@ _LEAVES: Final = {
     "fill_population": {"deleted": False},
     "create": {"deleted": False, "marked": False},
     "sweep": {"deleted": True},
+    "plan": {"deleted": True},
     "undo": {"deleted": False},
 }
 

@@ -13,8 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from benchmarks.systems.ledger import IMPORT, SWEEP
-from benchmarks.tasks import Measured, Stopwatch, Task
+from attrs import frozen
+
+from benchmarks.systems.ledger import IMPORT, SWEEP, SWEPT, accounts_of_turn
+from benchmarks.tasks import Measured, Stopwatch, Task, timed
 from benchmarks.workload import account_ids
 from modlog import Actor, Guardrails
 from modlog._ground.events import (
@@ -29,11 +31,25 @@ from modlog._ground.events import (
 from modlog._storage.codec import EVENT_COLUMNS, event_row
 
 _CHUNK: Final = 10_000
-_UNDO: Final = f"revert-{'0' * 32}"  # as long as the names that modlog makes
-_TARGETS_KEY: Final = bytes(16)
 _NAMES: Final = ", ".join(EVENT_COLUMNS)
 _CREATED_AT: Final = 1_704_067_200_000_000
-_SELECTION: Final = f'{{"batch_id":["{SWEEP}"]}}'
+
+
+@frozen
+class _Batch:
+    """A sweep and its undo, and the key of the sweep's list."""
+
+    sweep: str
+    undo: str
+    key: bytes
+
+    @property
+    def selection(self) -> str:
+        return f'{{"batch_id":["{self.sweep}"]}}'
+
+
+# The names are as long as those that modlog makes.
+_ONLY: Final = _Batch(SWEEP, f"revert-{'0' * 32}", bytes(16))
 
 # Columns that differ from account to account come from a row with its account_id and version.
 _EVENTS: Final = (
@@ -46,14 +62,12 @@ _DELETED: Final = {
     "type": "account.deleted",
     "reason": "clean-up",
     "policy": "'spam'",
-    "batch": SWEEP,
     "data": "'{}'",
 }
 _REVERTED: Final = {
     "type": "events.reverted",
     "reason": "a mistake",
     "policy": "NULL",
-    "batch": _UNDO,
     "data": "'{\"targets\":[' || target || ']}'",
 }
 _KEEP_TARGETS: Final = (
@@ -63,11 +77,37 @@ _KEEP_TARGETS: Final = (
 )
 _OF_SWEEP: Final = (
     "SELECT account_id, version AS target FROM modlog_events"
-    f" WHERE batch_id = '{SWEEP}' AND account_id IS NOT NULL"
+    " WHERE batch_id = '{batch}' AND account_id IS NOT NULL"
 )
 
 
-class SQLiteSweeps:
+class _Sweeps:
+    """What both kinds of database are asked for."""
+
+    def sweep(self, task: Task) -> Measured:
+        return timed(task.n, lambda: self._sweep(account_ids(task.n), _ONLY))
+
+    def undo(self, task: Task) -> Measured:
+        return timed(task.n, lambda: self._undo(_ONLY, task.n))
+
+    def growth(self, task: Task) -> Measured:
+        """Both for accounts that are spread over a large log."""
+        batch = _Batch(f"floor {task.first}", f"undo {task.first}", task.first.to_bytes(16))
+        swept = accounts_of_turn(task)[:SWEPT]
+        parts = {
+            "sweep_in": timed(1, lambda: self._sweep(swept, batch)),
+            "revert_in": timed(1, lambda: self._undo(batch, len(swept))),
+        }
+        return Measured(1, sum(part.seconds for part in parts.values()), parts=parts)
+
+    def _sweep(self, ids: Sequence[str], batch: _Batch) -> None:
+        raise NotImplementedError
+
+    def _undo(self, batch: _Batch, number: int) -> None:
+        raise NotImplementedError
+
+
+class SQLiteSweeps(_Sweeps):
     """By sqlite3."""
 
     _connection: sqlite3.Connection
@@ -84,54 +124,54 @@ class SQLiteSweeps:
                 )
         return Measured(task.n, watch.seconds)
 
-    def sweep(self, task: Task) -> Measured:
+    def _sweep(self, ids: Sequence[str], batch: _Batch) -> None:
         """A statement for each table; the ids arrive as one JSON array."""
-        watch, ids, execute = Stopwatch(), account_ids(task.n), self._connection.execute
-        with watch.running(), self._transaction() as (head, at):
+        execute = self._connection.execute
+        with self._transaction() as (head, at):
             execute("CREATE TEMP TABLE ids (account_id TEXT PRIMARY KEY) WITHOUT ROWID")
             execute("INSERT INTO ids SELECT value FROM json_each(?) ORDER BY 1", (json.dumps(ids),))
-            self._insert(_before(head, at, ids))
-            execute(_KEEP_TARGETS.format(key="?"), (_TARGETS_KEY,))
+            self._insert(_before(head, at, ids, batch))
+            execute(_KEEP_TARGETS.format(key="?"), (batch.key,))
             rows = (
                 "(SELECT a.account_id, a.version FROM ids CROSS JOIN modlog_accounts AS a"
                 " WHERE a.account_id = ids.account_id)"
             )
             values = {"position": head + 2, "at": at, "version": "version + 1", "rows": rows}
-            execute(_EVENTS.format(**_DELETED, **values))
+            execute(_EVENTS.format(**_DELETED, **values, batch=batch.sweep))
             self._move_accounts("ids", at)
             execute(
                 f"INSERT INTO modlog_sanctions SELECT account_id, version, 'deletion', {at}, NULL"
                 f" FROM {rows} ORDER BY account_id"
             )
-            self._insert(_after(head + 2 + len(ids), at, ids))
-        return Measured(task.n, watch.seconds)
+            self._insert(_after(head + 2 + len(ids), at, ids, batch))
 
-    def undo(self, task: Task) -> Measured:
+    def _undo(self, batch: _Batch, number: int) -> None:
         """A statement for each table."""
-        watch, execute = Stopwatch(), self._connection.execute
-        with watch.running(), self._transaction() as (head, at):
+        execute = self._connection.execute
+        with self._transaction() as (head, at):
             execute(
                 "CREATE TEMP TABLE targets (account_id TEXT, target INTEGER,"
                 " PRIMARY KEY (account_id, target)) WITHOUT ROWID"
             )
-            execute(f"INSERT INTO targets {_OF_SWEEP} ORDER BY 1, 2")
-            execute("INSERT INTO modlog_reverts VALUES (?, ?, ?)", (_UNDO, head, _SELECTION))
+            execute(f"INSERT INTO targets {_OF_SWEEP.format(batch=batch.sweep)} ORDER BY 1, 2")
+            execute(
+                "INSERT INTO modlog_reverts VALUES (?, ?, ?)", (batch.undo, head, batch.selection)
+            )
             rows = (
                 "(SELECT a.account_id, a.version, target FROM targets CROSS JOIN"
                 " modlog_accounts AS a WHERE a.account_id = targets.account_id)"
             )
             values = {"position": head, "at": at, "version": "version + 1", "rows": rows}
-            execute(_EVENTS.format(**_REVERTED, **values))
-            self._move_accounts("targets", at)
+            execute(_EVENTS.format(**_REVERTED, **values, batch=batch.undo))
+            self._move_accounts("targets", at, ", reverted = 1")
             execute(
                 "DELETE FROM modlog_sanctions WHERE (account_id, version) IN"
                 " (SELECT account_id, target FROM targets)"
             )
-        return Measured(task.n, watch.seconds)
 
-    def _move_accounts(self, which: str, at: int) -> None:
+    def _move_accounts(self, which: str, at: int, more: str = "") -> None:
         self._connection.execute(
-            f"UPDATE modlog_accounts SET version = version + 1, latest = max(latest, {at})"
+            f"UPDATE modlog_accounts SET version = version + 1, latest = max(latest, {at}){more}"
             f" WHERE account_id IN (SELECT account_id FROM {which})"
         )
 
@@ -151,7 +191,7 @@ class SQLiteSweeps:
         execute("COMMIT")
 
 
-class PostgresSweeps:
+class PostgresSweeps(_Sweeps):
     """By psycopg; one statement moves the accounts, and what it returns is what is written."""
 
     _connection: Any
@@ -168,49 +208,50 @@ class PostgresSweeps:
                         copy.write_row(row)
         return Measured(task.n, watch.seconds)
 
-    def sweep(self, task: Task) -> Measured:
+    def _sweep(self, ids: Sequence[str], batch: _Batch) -> None:
         """One statement for events, accounts and sanctions; the ids arrive as one array."""
-        watch, ids, execute = Stopwatch(), account_ids(task.n), self._cursor.execute
-        after = _after(0, 0, ids)
-        with watch.running(), self._transaction(2 + len(ids) + len(after)) as (head, at):
+        execute = self._cursor.execute
+        after = _after(0, 0, ids, batch)
+        with self._transaction(2 + len(ids) + len(after)) as (head, at):
             execute('CREATE TEMP TABLE ids (account_id text COLLATE "C" PRIMARY KEY)')
-            execute("INSERT INTO ids SELECT unnest(%s::text[]) AS id ORDER BY 1", (ids,))
+            execute("INSERT INTO ids SELECT unnest(%s::text[]) AS id ORDER BY 1", (list(ids),))
             execute("ANALYZE ids")
-            self._insert(_before(head, at, ids))
-            execute(_KEEP_TARGETS.format(key="%s::bytea"), (_TARGETS_KEY,))
+            self._insert(_before(head, at, ids, batch))
+            execute(_KEEP_TARGETS.format(key="%s::bytea"), (batch.key,))
             values = {"position": head + 2, "at": at, "version": "version", "rows": "moved"}
             execute(
                 f"WITH moved AS (UPDATE modlog_accounts AS a SET version = version + 1,"
                 f" latest = greatest(latest, {at}) FROM ids WHERE ids.account_id = a.account_id"
                 " RETURNING a.account_id, a.version),"
-                f" events AS ({_EVENTS.format(**_DELETED, **values)})"
+                f" events AS ({_EVENTS.format(**_DELETED, **values, batch=batch.sweep)})"
                 f" INSERT INTO modlog_sanctions SELECT account_id, version, 'deletion', {at}, NULL"
                 " FROM moved ORDER BY account_id"
             )
-            self._insert(_after(head + 2 + len(ids), at, ids))
-        return Measured(task.n, watch.seconds)
+            self._insert(_after(head + 2 + len(ids), at, ids, batch))
 
-    def undo(self, task: Task) -> Measured:
+    def _undo(self, batch: _Batch, number: int) -> None:
         """One statement for events, accounts and sanctions."""
-        watch, execute = Stopwatch(), self._cursor.execute
-        with watch.running(), self._transaction(task.n) as (head, at):
+        execute = self._cursor.execute
+        with self._transaction(number) as (head, at):
             execute(
                 'CREATE TEMP TABLE targets (account_id text COLLATE "C", target bigint,'
                 " PRIMARY KEY (account_id, target))"
             )
-            execute(f"INSERT INTO targets {_OF_SWEEP} ORDER BY 1, 2")
+            execute(f"INSERT INTO targets {_OF_SWEEP.format(batch=batch.sweep)} ORDER BY 1, 2")
             execute("ANALYZE targets")
-            execute("INSERT INTO modlog_reverts VALUES (%s, %s, %s)", (_UNDO, head, _SELECTION))
+            execute(
+                "INSERT INTO modlog_reverts VALUES (%s, %s, %s)",
+                (batch.undo, head, batch.selection),
+            )
             values = {"position": head, "at": at, "version": "version", "rows": "moved"}
             execute(
                 f"WITH moved AS (UPDATE modlog_accounts AS a SET version = version + 1,"
-                f" latest = greatest(latest, {at}) FROM targets AS t"
+                f" latest = greatest(latest, {at}), reverted = 1 FROM targets AS t"
                 " WHERE t.account_id = a.account_id RETURNING a.account_id, a.version, target),"
-                f" events AS ({_EVENTS.format(**_REVERTED, **values)})"
+                f" events AS ({_EVENTS.format(**_REVERTED, **values, batch=batch.undo)})"
                 " DELETE FROM modlog_sanctions AS s USING targets AS t"
                 " WHERE s.account_id = t.account_id AND s.version = t.target"
             )
-        return Measured(task.n, watch.seconds)
 
     def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
         marks = ", ".join(["%s"] * len(EVENT_COLUMNS))
@@ -259,7 +300,7 @@ def _creations(count: int, at: int) -> Iterator[tuple[str, list[tuple[Any, ...]]
     )  # fmt: skip
 
 
-def _before(head: int, at: int, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+def _before(head: int, at: int, ids: Sequence[str], batch: _Batch) -> list[tuple[Any, ...]]:
     """The records of a sweep that come before it is carried out."""
     planned = SweepPlanned(
         action="delete",
@@ -270,23 +311,30 @@ def _before(head: int, at: int, ids: Sequence[str]) -> list[tuple[Any, ...]]:
     )
     approved = SweepApproved(planned.digest)
     return [
-        *_records(head, at, 1, [planned]),
-        *_records(head + 1, at, 2, [approved], actor="moderator-2"),
+        *_records(head, at, 1, [planned], _by("moderator-1", batch)),
+        *_records(head + 1, at, 2, [approved], _by("moderator-2", batch)),
     ]
 
 
-def _after(head: int, at: int, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+def _after(head: int, at: int, ids: Sequence[str], batch: _Batch) -> list[tuple[Any, ...]]:
     """The records of its progress, as if each chunk had had one, and of its end."""
     last, size = max(ids), len(ids)
     through = [*range(_CHUNK, size, _CHUNK), size]
     progress = [SweepProgressed(number, last, {"done": number}) for number in through]
-    return _records(head, at, 3, [*progress, SweepCompleted({"done": size})])
+    return _records(
+        head, at, 3, [*progress, SweepCompleted({"done": size})], _by("moderator-1", batch)
+    )
+
+
+def _by(actor: str, batch: _Batch) -> Envelope:
+    return Envelope(
+        actor=Actor.human(actor), reason="clean-up", policy="spam", batch_id=batch.sweep
+    )
 
 
 def _records(
-    head: int, at: int, version: int, events: list[Event], actor: str = "moderator-1"
+    head: int, at: int, version: int, events: list[Event], envelope: Envelope
 ) -> list[tuple[Any, ...]]:
-    envelope = Envelope(actor=Actor.human(actor), reason="clean-up", policy="spam", batch_id=SWEEP)
     return [
         event_row(head + number, at, Draft(None, version + number - 1, event, envelope))
         for number, event in enumerate(events, 1)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 import modlog
 from benchmarks import large
 from benchmarks.places import Place
-from benchmarks.tasks import Measured, Stopwatch, Task
+from benchmarks.tasks import Measured, Stopwatch, Task, timed
 from benchmarks.workload import (
     ACTORS,
     FILLED_AT_ONCE,
@@ -34,7 +34,7 @@ _MODERATOR: Final = modlog.Actor.human("moderator-1")
 _SECOND: Final = modlog.Actor.human("moderator-2")
 
 # Of a turn that looks at growth: accounts swept, histories asked for, accounts acted on.
-_SWEPT, _ASKED, _ACTED_ON, _WARM_UP = 1_000, 200, 100, 10
+SWEPT, _ASKED, _ACTED_ON, _WARM_UP = 1_000, 200, 100, 10
 # Larger logs are made by the same statements, and verifying them takes its time.
 _VERIFIED: Final = 500_000
 _STRIDE: Final = 7_919  # a prime, so that every account has its turn
@@ -104,8 +104,8 @@ class Modlog:
 
     def growth(self, task: Task) -> Measured:
         """Some operations on accounts that are spread over a log of so many events."""
-        accounts = [account_id(number) for number in _spread(task)]
-        swept, acted_on = accounts[:_SWEPT], accounts[_SWEPT:]
+        accounts = accounts_of_turn(task)
+        swept, acted_on = accounts[:SWEPT], accounts[SWEPT:]
         batch_id, log = f"sweep {task.first}", self._log
         self.commands(acted_on[:_WARM_UP])
 
@@ -116,14 +116,14 @@ class Modlog:
         def revert() -> None:
             with modlog.acting(_MODERATOR, reason="a mistake"):
                 outcome = log.revert(Selection(batch_id=batch_id))
-            assert outcome.reverted == _SWEPT
+            assert outcome.reverted == SWEPT
 
         commanded = acted_on[_WARM_UP:]
         parts = {
-            "history_in": _timed(_ASKED, histories),
-            "command_in": _timed(2 * len(commanded), lambda: self.commands(commanded)),
-            "sweep_in": _timed(1, lambda: self.delete_all(swept, batch_id)),
-            "revert_in": _timed(1, revert),
+            "history_in": timed(_ASKED, histories),
+            "command_in": timed(2 * len(commanded), lambda: self.commands(commanded)),
+            "sweep_in": timed(1, lambda: self.delete_all(swept, batch_id)),
+            "revert_in": timed(1, revert),
         }
         return Measured(1, sum(part.seconds for part in parts.values()), parts=parts)
 
@@ -162,20 +162,20 @@ class Modlog:
             outcome = plan.approve(actor=_SECOND).execute()
         assert outcome.counts["done"] == len(ids), outcome.counts
 
+    def plan(self, task: Task) -> Measured:
+        """The look at what an undo would come to."""
+        watch = Stopwatch()
+        with watch.running():
+            plan = self._log.plan_revert(Selection(batch_id=SWEEP))
+        assert plan.accounts == task.n, plan
+        return Measured(task.n, watch.seconds)
+
     def undo(self, task: Task) -> Measured:
-        """`revert`, in the two steps that it consists of."""
-        plan_watch, apply_watch = Stopwatch(), Stopwatch()
-        with modlog.acting(_MODERATOR, reason="a mistake"):
-            with plan_watch.running():
-                plan = self._log.plan_revert(Selection(batch_id=SWEEP))
-            with apply_watch.running():
-                outcome = plan.apply()
+        watch = Stopwatch()
+        with watch.running(), modlog.acting(_MODERATOR, reason="a mistake"):
+            outcome = self._log.revert(Selection(batch_id=SWEEP))
         assert outcome.reverted == task.n, outcome
-        parts = {
-            "plan": Measured(task.n, plan_watch.seconds),
-            "apply": Measured(task.n, apply_watch.seconds),
-        }
-        return Measured(task.n, plan_watch.seconds + apply_watch.seconds, parts=parts)
+        return Measured(task.n, watch.seconds)
 
     def as_of(self, task: Task) -> Measured:
         watch, last = Stopwatch(), earlier(task.n)
@@ -232,20 +232,13 @@ class Modlog:
         return Measured(task.n, watch.seconds)
 
 
-def _spread(task: Task) -> Iterator[int]:
-    """Numbers of accounts all over the log, others in each turn."""
-    known, needed = task.n // large.EVENTS_OF_ACCOUNT, _SWEPT + _ACTED_ON
+def accounts_of_turn(task: Task) -> list[str]:
+    """Accounts all over the log, others in each turn."""
+    known, needed = task.n // large.EVENTS_OF_ACCOUNT, SWEPT + _ACTED_ON
     if (task.first + 1) * needed > known:
         raise RuntimeError(f"a log of {task.n} events has no accounts left for another round")
-    for number in range(task.first * needed, (task.first + 1) * needed):
-        yield number * _STRIDE % known
-
-
-def _timed(count: int, act: Callable[[], None]) -> Measured:
-    watch = Stopwatch()
-    with watch.running():
-        act()
-    return Measured(count, watch.seconds)
+    first = task.first * needed
+    return [account_id(number * _STRIDE % known) for number in range(first, first + needed)]
 
 
 def _without_zeros(counts: Mapping[modlog.Status, int]) -> dict[str, int]:

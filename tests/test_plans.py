@@ -163,6 +163,11 @@ QUERIES = {
         lambda log: list(log.events(Selection(after_position=log.head - 5))),
         None,
     ),
+    "a count of the past": (lambda log: log.as_of(1_000).count(), "events_irregular"),
+    "a count without some events": (
+        lambda log: log.as_of(1_000).without(Selection(batch_id="batch-7")).count(),
+        "events_irregular",
+    ),
     "the head": (lambda log: log.head, None),
     "a page of accounts": (lambda log: next(log.accounts()), None),
     "a key": (

@@ -1,5 +1,6 @@
 """Views of the past and of what would be, in any order, beside the model."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,8 @@ from modlog import (
     Status,
     UnknownArgumentError,
 )
+from modlog._ground import events as e
+from modlog._ground.events import RecordedEvent
 from modlog.testing import MovableClock, commands, perform
 from tests import reverting_model as model
 from tests.laws import STORE
@@ -126,6 +129,91 @@ def test_a_view_is_the_replay_of_its_events(fresh_place, world, data):
             else:
                 with pytest.raises(AccountNotFoundError):
                     view.account(account_id)
+
+
+CREATED, DELETED, ERASED = e.AccountCreated(), e.AccountDeleted(), e.AccountErased()
+NOTED = e.AccountNoted("seen")
+STEPS = st.sampled_from((SECOND, 2 * SECOND))
+SHIFTS = st.sampled_from((timedelta(0), -3 * SECOND, 3 * SECOND))
+SANCTIONS = ("suspend", "delete", "restore", "revert", "revert")
+SOME_IDS = st.sampled_from((*model.IDS[:1] * 3, model.IDS[1]))
+WAYS = (SANCTIONS, SANCTIONS, (*SANCTIONS, "create", "erase", "note"))
+
+
+@st.composite
+def wild_worlds(draw):
+    """Transactions of events that few commands would lead to, and a clock after them.
+
+    What is lifted or reverted may be anything, also what comes later, or a revert of a revert
+    of a revert. Some accounts do not begin with their creation, or are created twice.
+    """
+    versions: Counter[str] = Counter()
+    transactions, at = [], datetime(2026, 1, 1, tzinfo=UTC)
+    ways = draw(st.sampled_from(WAYS))
+    for id_ in draw(st.lists(SOME_IDS, min_size=6, max_size=14)):
+        at += draw(STEPS)
+        versions[id_] += 1
+        tame = ways == SANCTIONS
+        way = "create" if tame and versions[id_] == 1 else draw(st.sampled_from(ways))
+        # A history whose creation is taken back is replayed, and tells nothing of the rest.
+        event = draw(wild_events(way, others(versions[id_], least=1 + tame), at))
+        transactions.append([recorded(id_, versions[id_], at, at + draw(SHIFTS), event)])
+    return transactions, MovableClock(at + SECOND)
+
+
+def wild_events(way, others, at):
+    return {
+        "create": st.just(CREATED),
+        "delete": st.just(DELETED),
+        "erase": st.just(ERASED),
+        "note": st.just(NOTED),
+        "suspend": st.builds(e.AccountSuspended, st.none() | STEPS.map(lambda step: at + step)),
+        "restore": st.builds(e.AccountRestored, others),
+        "revert": st.builds(e.EventsReverted, others),
+    }[way]
+
+
+def others(version, least):
+    """Versions near one, most of them earlier."""
+    near = [max(least, version + step) for step in (-1, -1, -1, -2, -2, -3, 1)]
+    return st.lists(st.sampled_from(near), min_size=1, max_size=2)
+
+
+def recorded(account_id, version, recorded_at, occurred_at, event):
+    return RecordedEvent(
+        position=1,
+        account_id=account_id,
+        version=version,
+        recorded_at=recorded_at,
+        occurred_at=occurred_at,
+        event=event,
+        actor=Actor.human("wan"),
+        reason="clean-up",
+        policy=None,
+        batch_id=None,
+        confidence=None,
+        correlation_id=None,
+    )
+
+
+@pytest.mark.laws
+@STORE
+@given(world=wild_worlds(), data=st.data())
+def test_a_count_is_that_of_the_plain_replays(fresh_place, world, data):
+    """Law 8, for any history: the few statements count what a replay of each account finds."""
+    transactions, clock = world
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        fresh_place() as place,
+        place.open(clock=clock) as log,
+    ):
+        patch.setattr("modlog._storage.viewing.PAGE", 1)  # of the accounts that are replayed
+        events = model.write(log, transactions)
+        views = [log.as_of(position) for position in range(len(events) + 1)]
+        views.append(view_of(log, data.draw(steps(events))))
+        for view in views:
+            found = Counter(account.status for account in view.accounts())
+            assert view.count() == {status: found[status] for status in Status}
 
 
 def is_flagged(account, flagged):
@@ -318,6 +406,54 @@ def test_a_count_knows_what_happened_before_the_account_was_there(log):
     second_life = log.without(Selection(positions=[1, 3]))
     assert second_life.count()[Status.ACTIVE] == 1
     assert second_life.account("a").sanctions == {}
+
+
+HISTORIES: dict[str, tuple[list[e.Event], str]] = {
+    "a deletion": ([CREATED, DELETED], "deleted"),
+    "taken back": ([CREATED, DELETED, e.EventsReverted([2])], "active"),
+    "and that taken back": (
+        [CREATED, DELETED, e.EventsReverted([2]), e.EventsReverted([3])],
+        "deleted",
+    ),
+    "and that as well": (
+        [CREATED, DELETED, e.EventsReverted([2]), e.EventsReverted([3]), e.EventsReverted([4])],
+        "active",
+    ),
+    "a restore taken back": (
+        [CREATED, DELETED, e.AccountRestored([2]), e.EventsReverted([3])],
+        "deleted",
+    ),
+    "one of two lifted": (
+        [CREATED, DELETED, e.AccountSuspended(None), e.AccountRestored([2])],
+        "suspended",
+    ),
+    "lifted before it was imposed": ([CREATED, e.AccountRestored([3]), DELETED], "deleted"),
+    "reverted before it was recorded": ([CREATED, e.EventsReverted([3]), DELETED], "deleted"),
+    "a creation taken back": ([CREATED, DELETED, e.EventsReverted([1])], "absent"),
+    "a creation given back": (
+        [CREATED, DELETED, e.EventsReverted([1]), e.EventsReverted([3])],
+        "deleted",
+    ),
+    "deleted before it was created": ([DELETED, CREATED], "active"),
+    "created twice": ([CREATED, CREATED], "active"),
+    "never created": ([NOTED], "absent"),
+    "erased": ([CREATED, ERASED, e.EventsReverted([2])], "erased"),
+}
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_a_count_of_an_account_with_such_a_history(log, clock, name):
+    history, status = HISTORIES[name]
+    model.write(
+        log,
+        [
+            [recorded("a", version, clock(), clock(), event)]
+            for version, event in enumerate(history, 1)
+        ],
+    )
+    view = log.as_of(len(history))
+    assert view.account("a").status == status
+    assert view.count() == dict.fromkeys(Status, 0) | {Status(status): 1}
 
 
 def test_the_beginning_and_what_was_before_it(log, clock):

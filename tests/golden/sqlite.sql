@@ -2,6 +2,7 @@ CREATE UNIQUE INDEX modlog_events_account ON modlog_events (account_id, version)
 CREATE INDEX modlog_events_actor ON modlog_events (actor_id, position);
 CREATE INDEX modlog_events_batch ON modlog_events (batch_id, position) WHERE batch_id IS NOT NULL;
 CREATE UNIQUE INDEX modlog_events_foreign ON modlog_events (foreign_id, version) WHERE foreign_id IS NOT NULL;
+CREATE INDEX modlog_events_irregular ON modlog_events (account_id, version) WHERE account_id IS NOT NULL AND (type IN ('events.reverted', 'account.erased') OR (version = 1) <> (type = 'account.created'));
 CREATE UNIQUE INDEX modlog_events_sweep ON modlog_events (batch_id, version) WHERE account_id IS NULL AND foreign_id IS NULL;
 CREATE INDEX modlog_events_type ON modlog_events (type, position);
 CREATE INDEX modlog_flags_label ON modlog_flags (label, account_id);

@@ -169,7 +169,7 @@ class View:
             at = self._instant(reader)
             if self._is_present:
                 return reader.count(at)
-            counts = Counter(reader.count_within(self._condition(reader), at))
+            counts = Counter(reader.count_within(self._scope, at))
             supposed = self._supposed(reader, at)
             if supposed:
                 before = self._recorded(reader, list(supposed))

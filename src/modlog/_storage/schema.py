@@ -64,6 +64,13 @@ def _optional(name: str, type_: ColumnType) -> Column:
     return Column(name, type_, required=False)
 
 
+# Events after which a history has to be looked at as a whole: what was folded before is changed,
+# or the account does not begin with its creation, or has another.
+IRREGULAR: Final = (
+    "account_id IS NOT NULL AND (type IN ('events.reverted', 'account.erased')"
+    " OR (version = 1) <> (type = 'account.created'))"
+)
+
 # An event belongs to an account (account_id), to a sweep (only batch_id), or to a program that
 # keeps its own events here (foreign_id, with its raw bytes).
 EVENTS: Final = Table(
@@ -115,6 +122,7 @@ EVENTS: Final = Table(
         # recorded_at grows with the position, so this is also the index by actor and time.
         Index("events_actor", ("actor_id", "position")),
         Index("events_type", ("type", "position")),
+        Index("events_irregular", ("account_id", "version"), where=IRREGULAR),
     ),
 )
 

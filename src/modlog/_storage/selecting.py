@@ -65,6 +65,11 @@ def up_to(position: int) -> Condition:
     return Condition("position <= ?", (position,), "position")
 
 
+def both(one: Condition, other: Condition) -> Condition:
+    """The events for which both conditions hold; positions are named as the first says."""
+    return Condition(f"{one.sql} AND {other.sql}", (*one.params, *other.params), one.position)
+
+
 def condition_of_scope(
     scope: Scope, database: Database, position_before: Callable[[datetime], int]
 ) -> Condition:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from attrs import define, field, frozen
+from attrs import evolve as replaced
 
 from modlog._errors import ConflictError, IdempotencyConflictError
 from modlog._ground.account import AccountState, Status, evolve
@@ -506,9 +507,14 @@ class Reader:
         """The states that the projection holds, in the order of ids."""
         return projected(self._database, self.session)
 
-    def count_within(self, condition: Condition, at: datetime) -> dict[Status, int]:
+    def count_within(self, scope: Scope, at: datetime) -> dict[Status, int]:
         """How many accounts have each status at an instant, by the events of a view alone."""
-        return count_within(self._database, self.session, condition, at)
+        # Several statements look at the same events if none looks beyond the head of the first.
+        last = self.head().position
+        if scope.up_to_position is not None:
+            last = min(last, scope.up_to_position)
+        rest = self.scope(replaced(scope, up_to_position=None))
+        return count_within(self._database, self.session, last, rest, at)
 
     def events_page(self, condition: Condition, after: int, head: int) -> list[RecordedEvent]:
         """The next events up to a head for which a condition holds."""

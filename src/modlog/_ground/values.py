@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, TypeGuard, cast, get_args
 
 from attrs import frozen
 
@@ -35,6 +35,11 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 def is_storable(text: str) -> bool:
     """Whether a database can hold the text."""
     return (text.isascii() and "\0" not in text) or not _UNSTORABLE.search(text)
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether a value is a mapping; most are plain dictionaries, which is quick to see."""
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def checked_text(value: object, what: str) -> str:
@@ -149,14 +154,21 @@ def checked_json(value: object, what: str, depth: int = MAX_JSON_DEPTH) -> Any:
         return value
     if depth == 0:
         raise InvalidInputError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return {
-            checked_text(key, f"a key in {what}"): checked_json(item, what, depth - 1)
+            _checked_key(key, what): checked_json(item, what, depth - 1)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [checked_json(item, what, depth - 1) for item in value]
     raise InvalidInputError(f"{what} must be a JSON value, {type(value).__name__} is none")
+
+
+def _checked_key(key: object, what: str) -> str:
+    # What it is called in a message is put together only if there is one.
+    if isinstance(key, str) and is_storable(key):
+        return key
+    return checked_text(key, f"a key in {what}")
 
 
 def _checked_integer(value: int, what: str) -> int:
@@ -183,7 +195,7 @@ def same_json(one: Any, other: Any) -> bool:
 
 def checked_mapping(value: object, what: str) -> dict[str, Any]:
     """A mapping from text to JSON values, copied."""
-    if not isinstance(value, Mapping):
+    if not is_mapping(value):
         raise InvalidInputError(f"{what} must be a mapping, not {type(value).__name__}")
     return cast("dict[str, Any]", checked_json(value, what))
 

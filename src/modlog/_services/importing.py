@@ -27,12 +27,13 @@ from modlog._ground.values import (
     Actor,
     checked_id,
     checked_text,
+    is_mapping,
     is_storable,
     parsed_instant,
     shown,
 )
 from modlog._services.acting import settled_actor
-from modlog._services.records import Unreadable, is_mapping, read_command
+from modlog._services.records import Unreadable, read_command
 from modlog._services.requests import key_digest, request_digest
 from modlog._storage.codec import columns_of
 from modlog._storage.store import Writer
@@ -40,8 +41,10 @@ from modlog._storage.store import Writer
 OpenChunk = Callable[[], AbstractContextManager[Writer]]
 
 _IMPORTER: Final = Actor.system("import")
-# How many accounts' states an import keeps from one chunk to the next.
-_KEPT_STATES: Final = 50_000
+_UNKNOWN: Final = AccountState()
+# How many accounts' states an import keeps from one chunk to the next, and actors: to keep more
+# of them costs as much as to look them up again.
+_KEPT_STATES: Final = 10_000
 
 
 @frozen(kw_only=True)
@@ -104,6 +107,7 @@ def ingest(
     while block := list(islice(records, chunk)):
         with _collector_paused(), open_chunk() as writer:
             taking = _Chunk(importing, writer)
+            taking.look_up(block)
             taking.take(block)
             if strict and taking.rejected:
                 first = taking.rejected[0]
@@ -126,12 +130,17 @@ class _Import:
     Attributes:
         states: of accounts, good for as long as nobody else has written.
         head: the position at which they are good; -1 for never.
+        reason: of records that give none.
     """
 
     batch_id: str
     states: dict[str, AccountState] = field(factory=dict)
     head: int = -1
+    reason: str = field(init=False)
     _actors: dict[object, Actor] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.reason = f"imported with {self.batch_id}"
 
     def load(self, writer: Writer, account_ids: set[str]) -> None:
         """Have the states of these accounts, as they are now."""
@@ -163,13 +172,16 @@ class _Import:
 class _Chunk:
     """The records of one transaction, taken one by one.
 
-    Of a record that is taken nothing stays but its row: the fewer objects live on, the less
-    there is for the garbage collector to look through.
+    Of a record that is taken nothing stays but its row, or not even that: the fewer objects live
+    on, the less there is for the garbage collector to look through.
+
+    Attributes:
+        position: of the last event that the records have led to.
     """
 
     importing: _Import
     writer: Writer
-    rows: list[tuple[Any, ...]] = field(factory=list)
+    position: int = field(init=False)
     keys: list[tuple[bytes, bytes, int]] = field(factory=list)
     before: dict[str, AccountState] = field(factory=dict)
     rejected: list[Rejection] = field(factory=list)
@@ -179,26 +191,33 @@ class _Chunk:
     late: int = 0
     _digests: dict[str, bytes] = field(factory=dict)
     _answered: dict[bytes, bytes] = field(factory=dict)
+    _add: Callable[[tuple[Any, ...]], object] = field(init=False)
 
-    def take(self, block: Sequence[tuple[int, object]]) -> None:
-        """Decide each record on the state that the ones before it left."""
+    def __attrs_post_init__(self) -> None:
+        self.position = self.writer.head.position
+
+    def look_up(self, block: Sequence[tuple[int, object]]) -> None:
+        """Have everything that records are decided on."""
         named = [record for _, record in block if is_mapping(record)]
         self.importing.load(self.writer, set(_texts(named, "account_id")))
         self._digests = {key: key_digest(key) for key in _texts(named, "key")}
         if self._digests:
             self._answered = self.writer.answered(list(self._digests.values()))
-        for line, record in block:
-            try:
-                self._take(record)
-            except StoreError:
-                raise
-            except ModlogError as error:
-                shown_ = record.text if isinstance(record, Unreadable) else record
-                self.rejected.append(Rejection(line=line, record=shown_, reason=str(error)))
 
-    def _take(self, record: object) -> None:
-        shape, account_id, command = read_command(record)
-        assert isinstance(record, Mapping)
+    def take(self, block: Sequence[tuple[int, object]]) -> None:
+        """Decide each record on the state that the ones before it left, and write its events."""
+        with self.writer.adding() as self._add:
+            for line, record in block:
+                try:
+                    self._take(record)
+                except StoreError:
+                    raise
+                except ModlogError as error:
+                    shown_ = record.text if isinstance(record, Unreadable) else record
+                    self.rejected.append(Rejection(line=line, record=shown_, reason=str(error)))
+
+    def _take(self, given_record: object) -> None:
+        record, shape, account_id, command = read_command(given_record)
         if "at" not in record:
             raise InvalidInputError("a record needs at: when it happened")
         at = parsed_instant(record["at"], "at")
@@ -215,7 +234,7 @@ class _Chunk:
                 self.skipped += 1
                 return
             self._decide(account_id, command, envelope, at)
-            self.keys.append((digest, request, self.rows[-1][0]))
+            self.keys.append((digest, request, self.position))
             self._answered[digest] = request
         else:
             raise InvalidInputError("key must not be empty: leave it out if there is none")
@@ -224,7 +243,7 @@ class _Chunk:
         """The envelope of a record, with a reason that names the import if there is none."""
         reason = given.get("reason")
         if not (reason and reason.strip()):
-            given["reason"] = f"imported with {self.importing.batch_id}"
+            given["reason"] = self.importing.reason
         given.setdefault("batch_id", self.importing.batch_id)
         return Envelope(actor=self.importing.actor(actor), occurred_at=at, **given)
 
@@ -271,18 +290,20 @@ class _Chunk:
         at: datetime,
     ) -> None:
         if account_id not in self.before:
-            self.before[account_id] = state.copy()
+            self.before[account_id] = state.copy() if state.version else _UNKNOWN
         version = state.version + 1
-        position = self.writer.head.position + len(self.rows) + 1
-        self.rows.append(columns_of(position, self.writer.at, account_id, version, event, envelope))
+        position = self.position = self.position + 1
+        self._add(columns_of(position, self.writer.at, account_id, version, event, envelope))
         state.record(version, at, event)
 
     def write(self) -> None:
-        """Write what was decided."""
-        if self.rows:
+        """Write what the events change, and their keys."""
+        written = self.position - self.writer.head.position
+        if written:
+            self.writer.moved(written)
             states = self.importing.states
             changed = ((id_, old, states[id_]) for id_, old in self.before.items())
-            self.writer.append_rows(self.rows, changed, self.keys)
+            self.writer.change(changed, self.keys)
         self.importing.head = self.writer.head.position
 
     def added_to(self, outcome: IngestOutcome) -> IngestOutcome:

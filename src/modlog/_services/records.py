@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -16,6 +16,7 @@ from modlog._ground.values import (
     checked_id,
     checked_probability,
     checked_text,
+    is_mapping,
     shown,
 )
 
@@ -100,13 +101,8 @@ class Unreadable:
     reason: str
 
 
-def is_mapping(record: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether a record is a mapping; most are plain dictionaries, which is quick to see."""
-    return type(record) is dict or isinstance(record, Mapping)
-
-
-def read_command(record: object) -> tuple[Shape, str, Command]:
-    """A record's shape, the account that it is about, and its command.
+def read_command(record: object) -> tuple[Mapping[str, Any], Shape, str, Command]:
+    """A record that is a mapping, its shape, the account that it is about, and its command.
 
     Raises:
         InvalidInputError: the record is no mapping, or a name or value in it cannot be.
@@ -119,4 +115,4 @@ def read_command(record: object) -> tuple[Shape, str, Command]:
     if not isinstance(name, str):
         raise InvalidInputError(f"do must be one of {', '.join(COMMANDS)}, not {shown(name)}")
     shape = _shape(name, tuple(record))
-    return shape, checked_id(record["account_id"], "account_id"), shape.command_of(record)
+    return record, shape, checked_id(record["account_id"], "account_id"), shape.command_of(record)

@@ -272,7 +272,7 @@ class _Paged:
 
 
 def _addition(record: Mapping[str, object]) -> _Addition:
-    _, account_id, command = read_command(record)
+    _, _, account_id, command = read_command(record)
     at = record.get("at")
     return _Addition(account_id, command, None if at is None else parsed_instant(at, "at"))
 

@@ -168,6 +168,15 @@ class Database(Protocol):
         """Insert rows, the fastest way for their number."""
         ...
 
+    def loading(
+        self, session: Session, table: Table, columns: Sequence[str]
+    ) -> AbstractContextManager[Callable[[Row], object]]:
+        """Insert rows one after another; what is yielded takes a row.
+
+        The session does nothing else meanwhile.
+        """
+        ...
+
     def lock_schema(self, session: Session) -> None:
         """Keep others from making tables until the transaction ends."""
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import select
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import Any, Final
@@ -233,11 +233,20 @@ class PostgresDatabase:
             values = ", ".join("?" * len(columns))
             session.many(f"INSERT INTO {names} VALUES ({values})", rows)
             return
-        assert isinstance(session, PostgresSession)
-        with session.cursor.copy(f"COPY {names} FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types([_WIRE_TYPES[table.type_of(name)] for name in columns])
+        with self.loading(session, table, columns) as add:
             for row in rows:
-                copy.write_row(row)
+                add(row)
+
+    @contextmanager
+    def loading(
+        self, session: Session, table: Table, columns: Sequence[str]
+    ) -> Iterator[Callable[[Row], object]]:
+        # The server writes rows while the next ones are on their way.
+        assert isinstance(session, PostgresSession)
+        into = f"{self.table(table.name)} ({', '.join(columns)})"
+        with session.cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types([_WIRE_TYPES[table.type_of(name)] for name in columns])
+            yield copy.write_row
 
     # Schema
 

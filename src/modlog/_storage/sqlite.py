@@ -239,6 +239,14 @@ class SQLiteDatabase:
     ) -> None:
         session.many(_insertion(self.table(table.name), tuple(columns)), rows)
 
+    @contextmanager
+    def loading(
+        self, session: Session, table: Table, columns: Sequence[str]
+    ) -> Iterator[Callable[[Row], object]]:
+        rows: list[Row] = []
+        yield rows.append
+        self.load(session, table, columns, rows)
+
     # Schema
 
     def lock_schema(self, session: Session) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -95,6 +95,7 @@ class Store:
         table = database.table
         self._events = table("events")
         self._by_id = card_sql(database, "account_id = ?")
+        self._by_ids = card_sql(database, "account_id IN (SELECT id FROM asked)")
         # The account and the log's end in one statement, so that both are of one moment.
         self._with_head = (
             f"{self._by_id} UNION ALL SELECT '', -1, position, recorded_at, NULL, NULL, NULL, NULL,"
@@ -201,8 +202,14 @@ class Store:
         """The current states of those accounts that are known."""
         if len(account_ids) == 1:
             return states_of(session.rows(self._by_id, tuple(account_ids) * 3))
-        where, params = self.database.among("account_id", sorted(account_ids))
-        return states_of(session.rows(card_sql(self.database, where), params * 3))
+        if len(account_ids) <= PAGE:
+            where, params = self.database.among("account_id", sorted(account_ids))
+            return states_of(session.rows(card_sql(self.database, where), params * 3))
+        # Many ids are taken out of their parameter once, not once for each table.
+        asked, params = self.database.values_query(sorted(account_ids))
+        return states_of(
+            session.rows(f"WITH asked (id) AS MATERIALIZED ({asked}) {self._by_ids}", params)
+        )
 
     def state_and_head(self, session: Session, account_id: str) -> tuple[AccountState, Head]:
         """An account's current state, version 0 if it is not known, and the log's end."""
@@ -328,6 +335,19 @@ class Writer:
             keys: digest, request and position.
         """
         self.insert(rows)
+        self.change(states, keys)
+
+    def change(
+        self,
+        states: Iterable[tuple[str, AccountState, AccountState]],
+        keys: Sequence[tuple[bytes, bytes, int]],
+    ) -> None:
+        """Write what events that are written change in the projection, and their keys.
+
+        Args:
+            states: accounts with their state before and after.
+            keys: digest, request and position.
+        """
         changes = Changes()
         for account_id, before, after in states:
             changes.add(account_id, before, after)
@@ -366,6 +386,15 @@ class Writer:
         """Take note of so many events that a statement wrote behind the head."""
         self.head = Head(self.head.position + number, self.at)
         self.store.database.advance(self.session, self.head)
+
+    def adding(self) -> AbstractContextManager[Callable[[Row], object]]:
+        """Write many events, each as soon as it is decided; nothing else until the block ends.
+
+        Yields:
+            what takes rows of `event_row`, whose positions follow the head. How many they were
+            is for `moved`.
+        """
+        return self.store.database.loading(self.session, EVENTS, EVENT_COLUMNS)
 
     def insert(
         self, rows: Sequence[tuple[Any, ...]], columns: Sequence[str] = EVENT_COLUMNS

@@ -141,13 +141,18 @@ class Database(Protocol):
         ...
 
     def temporary(
-        self, session: Session, name: str, columns: str, key: str, *, passing: bool = False
+        self, session: Session, name: str, columns: str, key: str = "", *, passing: bool = False
     ) -> None:
         """Make an empty table that only this session sees, for as long as it lasts.
 
         Args:
+            key: the columns of its primary key; it may have none.
             passing: whether its rows are put into it anew for each chunk, after `empty`.
         """
+        ...
+
+    def fill(self, session: Session, name: str, texts: Sequence[str]) -> None:
+        """Put texts into a temporary table of one column."""
         ...
 
     def empty(self, session: Session, name: str) -> None:

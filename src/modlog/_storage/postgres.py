@@ -204,13 +204,21 @@ class PostgresDatabase:
         )
 
     def temporary(
-        self, session: Session, name: str, columns: str, key: str, *, passing: bool = False
+        self, session: Session, name: str, columns: str, key: str = "", *, passing: bool = False
     ) -> None:
         session.run(f"DROP TABLE IF EXISTS pg_temp.{name}")
         columns = columns.replace(" text", f" {_TYPES['text']}")
         # What DELETE leaves behind would be looked through again by every later transaction.
         end = " ON COMMIT DELETE ROWS" if passing else ""
-        session.run(f"CREATE TEMP TABLE {name} ({columns}, PRIMARY KEY ({key})){end}")
+        columns += f", PRIMARY KEY ({key})" if key else ""
+        session.run(f"CREATE TEMP TABLE {name} ({columns}){end}")
+
+    def fill(self, session: Session, name: str, texts: Sequence[str]) -> None:
+        assert isinstance(session, PostgresSession)
+        with session.cursor.copy(f"COPY pg_temp.{name} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["text"])
+            for text in texts:
+                copy.write_row((text,))
 
     def empty(self, session: Session, name: str) -> None:
         # Of rows that a commit has not taken away: several chunks may be one transaction.

@@ -219,11 +219,16 @@ class SQLiteDatabase:
         pass
 
     def temporary(
-        self, session: Session, name: str, columns: str, key: str, *, passing: bool = False
+        self, session: Session, name: str, columns: str, key: str = "", *, passing: bool = False
     ) -> None:
         del passing  # to take rows out of a table leaves nothing behind here
         session.run(f"DROP TABLE IF EXISTS temp.{name}")
-        session.run(f"CREATE TEMP TABLE {name} ({columns}, PRIMARY KEY ({key})) WITHOUT ROWID")
+        end = f", PRIMARY KEY ({key})) WITHOUT ROWID" if key else ")"
+        session.run(f"CREATE TEMP TABLE {name} ({columns}{end}")
+
+    def fill(self, session: Session, name: str, texts: Sequence[str]) -> None:
+        values, params = self.values_query(texts)
+        session.run(f"INSERT INTO temp.{name} {values}", params)
 
     def empty(self, session: Session, name: str) -> None:
         session.run(f"DELETE FROM temp.{name}")

@@ -50,6 +50,7 @@ _ACTED: Final = (
 )
 _LISTED: Final = ", ".join(f"'{name}'" for name in _ACTED)
 
+_GIVEN: Final = "modlog_given"
 _IDS: Final = "modlog_ids"
 _CHUNK: Final = "modlog_sweep_chunk"
 
@@ -118,26 +119,25 @@ class Sweeping:
 
     def gather_ids(self, account_ids: Iterable[str]) -> None:
         """Put ids into a temporary table, each once."""
-        self.database.temporary(self.session, _IDS, "account_id text", "account_id")
+        self.database.temporary(self.session, _GIVEN, "account_id text")
         ids = iter(account_ids)
-        while some := sorted(islice(ids, PAGE)):
-            values, params = self.database.values_query(some)
-            self.session.run(
-                f"INSERT INTO {_IDS} SELECT * FROM ({values}) AS given WHERE 1 = 1"
-                " ON CONFLICT DO NOTHING",
-                params,
-            )
-        self.database.analyze(self.session, _IDS)
+        while some := list(islice(ids, PAGE)):
+            self.database.fill(self.session, _GIVEN, some)
+        self._keep_ids(f"SELECT DISTINCT account_id FROM {_GIVEN} ORDER BY account_id", ())
+        self.session.run(f"DROP TABLE {_GIVEN}")
 
     def gather_selected(self, condition: Condition, head: int) -> None:
         """Put the accounts of the events into a temporary table for which a condition holds."""
-        self.database.temporary(self.session, _IDS, "account_id text", "account_id")
-        self.session.run(
-            f"INSERT INTO {_IDS} SELECT DISTINCT account_id FROM {self._table('events')}"
+        self._keep_ids(
+            f"SELECT DISTINCT account_id FROM {self._table('events')}"
             f" WHERE account_id IS NOT NULL AND position <= ? AND {condition.sql}"
             " ORDER BY account_id",
             (head, *condition.params),
         )
+
+    def _keep_ids(self, query: str, params: Sequence[Any]) -> None:
+        self.database.temporary(self.session, _IDS, "account_id text", "account_id")
+        self.session.run(f"INSERT INTO {_IDS} {query}", params)
         self.database.analyze(self.session, _IDS)
 
     def size_and_digest(

@@ -317,6 +317,27 @@ def test_a_connection_lost_between_two_commands(log, backends):
     assert log.note("a", "x").position == 2
 
 
+@pytest.mark.parametrize("how", ["DEALLOCATE ALL", "DISCARD ALL"])
+def test_statements_that_the_server_has_forgotten(log, how):
+    log.note("a", "x")
+    for position in (3, 5):
+        database = log._store.database
+        with database.reading() as session:
+            session.run(how)
+
+        assert log.note("a", "x").position == position
+        assert log.account("a").version == position
+        log.note("a", "x")
+
+    with log.transaction():
+        assert log.note("a", "x").position == 7
+    with suppress(modlog.AccountNotFoundError), log.transaction():
+        log.note("a", "x")
+        log.note("nobody", "x")
+    assert log.note("a", "x").position == 8
+    assert log.verify().ok
+
+
 def test_a_connection_lost_within_a_transaction(log, backends):
     def lose_it() -> None:
         with log.transaction():

@@ -73,6 +73,7 @@ def traced(log):
         connection = session.connection
         if isinstance(connection, psycopg.Connection):
             own, session.cursor = session.cursor, tracing_cursor(seen)(connection)
+            session.often = session.rows
         else:
             connection.set_trace_callback(lambda sql: seen.append((sql, ())))
     try:
@@ -80,6 +81,7 @@ def traced(log):
     finally:
         if isinstance(connection, psycopg.Connection):
             session.cursor = own
+            del session.often
         else:
             connection.set_trace_callback(None)
         # What a trigger does in SQLite is told as comments; PostgreSQL tells nothing of it.

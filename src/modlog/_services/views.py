@@ -260,6 +260,8 @@ class _Paged:
         with self._reading() as reader:
             return reader.session.rows(sql, params)
 
+    often = rows
+
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
         with self._reading() as reader:
             return reader.session.row(sql, params)

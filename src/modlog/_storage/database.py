@@ -28,6 +28,10 @@ class Session(Protocol):
         """All rows of a query."""
         ...
 
+    def often(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """As `rows`, for the few statements that every command sends."""
+        ...
+
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, if there is one."""
         ...

@@ -97,12 +97,11 @@ class PostgresStore(Store):
             *((key.digest, key.request) if key else (None, None)),
         )
         try:
-            row = session.row(self._call, params)
+            ((position, recorded_at),) = session.often(self._call, params)
         except psycopg.Error as error:
             check_outcome_known(connection_of(session), error)
             raise translation(error) from error
-        assert row is not None
-        return draft.recorded(row[0], from_micros(row[1]))
+        return draft.recorded(position, from_micros(recorded_at))
 
 
 def _account_arguments(before: AccountState, after: AccountState) -> tuple[Any, ...]:

@@ -64,6 +64,8 @@ class SQLiteSession:
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         return self._execute(sql, params).fetchall()
 
+    often = rows
+
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
         found = self._execute(sql, params).fetchall()  # unfinished, it would hold its read lock
         return found[0] if found else None

@@ -214,7 +214,7 @@ class Store:
     def state_and_head(self, session: Session, account_id: str) -> tuple[AccountState, Head]:
         """An account's current state, version 0 if it is not known, and the log's end."""
         head, rows = Head(0, 0), []
-        for row in session.rows(self._with_head, (account_id,) * 3):
+        for row in session.often(self._with_head, (account_id,) * 3):
             if row[1] == -1:
                 head = Head(row[2], row[3])
             else:

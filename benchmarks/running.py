@@ -72,6 +72,8 @@ GROWING: Final = {
     "sweep_in": "sweep of 1,000 accounts",
     "revert_in": "revert of that sweep",
 }
+# What is measured once, of the whole of the largest of these logs.
+LARGEST: Final = {"verify": "verification", "rebuild": "rebuild of the current state"}
 GROWERS: Final = ("modlog", "floor")  # the floor only of sweeps and reverts
 MOST_TURNS: Final = 9  # the smallest of these logs has accounts for no more
 LOGS: Final = (50_000, 500_000, 5_000_000)
@@ -137,6 +139,7 @@ class Run:
         """What was measured, as it comes."""
         yield from self._compared()
         yield from self._growing()
+        yield from self._largest()
 
     def _compared(self) -> Iterator[Result]:
         for round_, store, name, system in self.plan.turns():
@@ -159,6 +162,15 @@ class Run:
                             task = self._task(GROWTH, system, place, log, first=first)
                             turn = {"operation": GROWTH, "system": system, "store": store}
                             yield turn | {"round": round_, "log": log} | _run(task)
+
+    def _largest(self) -> Iterator[Result]:
+        for store in self.plan.stores if self.plan.logs else ():
+            log = max(self.plan.logs)
+            for name in LARGEST:
+                self.tell(f"{name}: {log:,} events, modlog on {store}")
+                task = self._task(name, "modlog", self._large_place(store, log), log)
+                turn = {"operation": f"{name} {GROWTH}", "system": "modlog", "store": store}
+                yield turn | {"round": 0, "log": log} | _run(task)
 
     def _check_answer(self, name: str, store: str, answer: Any) -> None:
         """Stop the run if a system finds something else than the others."""

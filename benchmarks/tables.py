@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from benchmarks.places import STORES
-from benchmarks.running import GROWING, OPERATIONS, Result
+from benchmarks.running import GROWING, LARGEST, OPERATIONS, Result
 from benchmarks.systems import PEERS, SYSTEMS
 from benchmarks.worker import GROWTH
 
@@ -92,6 +92,10 @@ class Results:
             key = (name, result["system"], result["store"], result["log"])
             self._grown[key].append(part["seconds"] / part["count"])
 
+    def of(self, operation: str, store: str) -> list[Result]:
+        """What was measured of modlog, round by round."""
+        return self._found[operation, "modlog", store]
+
     def rates(self, operation: str, system: str, store: str) -> list[float]:
         """How many a second, round by round."""
         found = sorted(self._found[operation, system, store], key=lambda one: one["round"])
@@ -139,6 +143,7 @@ def markdown(results: Results, facts: dict[str, Any]) -> str:
         _peers_table,
         _peer_targets_table,
         _growth_table,
+        _largest_table,
         _sizes_table,
         _memory_table,
     )
@@ -249,6 +254,21 @@ def _growth_cells(costs: dict[int, float]) -> list[str]:
         return ["–", "–"]
     by_log = (f"{log:,}: {1000 * cost:,.2f} ms" for log, cost in costs.items())
     return ["; ".join(by_log), f"{_growth(costs):.2f}"]
+
+
+def _largest_table(results: Results) -> str:
+    rows = []
+    for name, what in LARGEST.items():
+        for store in STORES:
+            for one in results.of(f"{name} {GROWTH}", store):
+                a_second, memory = one["count"] / one["seconds"], one["growth_mb"]
+                rows.append(
+                    [what, store, f"{one['count']:,}", f"{a_second:,.0f}", f"{memory:,.0f} MB"]
+                )
+    if not rows:
+        return ""
+    head = ["operation", "store", "events", "events a second", "growth of memory"]
+    return f"The largest of these logs (target: under {MEMORY_MB} MB):\n\n" + _table(head, rows)
 
 
 def _sizes_table(results: Results) -> str:

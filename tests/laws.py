@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 EXAMPLES = {  # profile: (pure, store)
     "dev": (200, 20),
     "ci": (2_000, 200),
-    "soak": (100_000, 10_000),
+    "soak": (100_000, 100_000),
 }
 
 PROFILE = os.environ.get("MODLOG_HYPOTHESIS_PROFILE", "dev")

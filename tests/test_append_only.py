@@ -210,7 +210,7 @@ MAY_CHANGE = re.compile(
 LOOKED_AT = {
     "_storage/chunks.py": {"{writer.store.database.table('accounts')}"},
     "_storage/postgres.py": {"pg_temp.{name}"},
-    "_storage/projection.py": {"{accounts}", "{flags}", "{sanctions}"},
+    "_storage/projection.py": {"{prefix}accounts", "{prefix}flags", "{prefix}sanctions"},
     "_storage/replays.py": {"{database.table(table.name)}"},  # each of PROJECTION
     "_storage/reverting.py": {  # each of _REMOVED_FROM; temporary ones
         "{self.database.table(ACCOUNTS.name)}",

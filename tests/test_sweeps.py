@@ -264,6 +264,7 @@ def test_all_that_were_flagged_since_monday(log, clock):
         (["1"], "suspend", {"until": MovableClock()()}),
         (["1"], "delete", {"batch_id": ""}),
         (["1"], "delete", {"nonsense": 1}),
+        (["1"], "delete", {"occurred_at": MovableClock()()}),
     ],
     ids=str,
 )
@@ -273,6 +274,18 @@ def test_what_cannot_be_planned(log, ids, action, options):
         log.plan_sweep(ids, action, **options, **WHY)
     assert list(log.sweeps()) == []
     assert log.head == 1
+
+
+def test_what_is_shown_of_a_plan_is_a_number(log):
+    accounts(log, "1", "2")
+    plan = log.plan_sweep(["1", "2"], "flag", label="spam", **WHY)
+    for show in (plan.sample, plan.outliers):
+        assert show(0) == []
+        assert len(show(1)) == 1
+        assert len(show(9)) == 2
+        for bad in (-1, True, "1"):
+            with pytest.raises(InvalidInputError):
+                show(bad)
 
 
 def test_a_sweep_tells_who_and_why(log):

@@ -211,16 +211,24 @@ class SweepPlan:
         return _key_of(self.sweep)
 
     def outliers(self, number: int = _SHOWN) -> list[Outlier]:
-        """The targets that are least like the others: never flagged first, then the oldest."""
-        return self._sweeps.outliers(self._key, number)
+        """The targets that are least like the others: never flagged first, then the oldest.
+
+        Raises:
+            InvalidInputError: number is not a number from 0.
+        """
+        return self._sweeps.outliers(self._key, _checked_number(number))
 
     def targets(self) -> Iterator[tuple[str, str | None, str | None]]:
         """Every target: id, status when planned (None: unknown), rule that refuses it or None."""
         return self._sweeps.targets(self._key)
 
     def sample(self, number: int = _SHOWN) -> list[str]:
-        """Some targets, evenly spread over all of them."""
-        step = max(1, self.size // number)
+        """Some targets, evenly spread over all of them.
+
+        Raises:
+            InvalidInputError: number is not a number from 0.
+        """
+        step = max(1, self.size // max(1, _checked_number(number)))
         return [id_ for id_, *_ in islice(self.targets(), 0, step * number, step)]
 
     # What is done with it
@@ -314,7 +322,7 @@ class Sweeps:
         """See `ModLog.plan_sweep`."""
         command = sweep_command(action, arguments)
         batch = f"sweep-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
-        envelope = replaced(envelope_for("sweep", given), batch_id=batch, occurred_at=None)
+        envelope = _envelope("sweep", given, batch)
         if isinstance(ids, Selection):
             check_selection(ids, everything=False)
         with self._recording("plan_sweep", envelope), self._working() as reader:
@@ -466,9 +474,7 @@ class Sweeps:
         self, plan: SweepPlan, decision: SweepApproved | SweepRejected, given: Mapping[str, Any]
     ) -> None:
         """Record an approval or a rejection."""
-        envelope = replaced(
-            envelope_for("approve", given), batch_id=plan.batch_id, occurred_at=None
-        )
+        envelope = _envelope("approve", given, plan.batch_id)
         if isinstance(decision, SweepRejected):
             check_reason("sweep", envelope.reason)
         action = "approve" if isinstance(decision, SweepApproved) else "reject"
@@ -504,6 +510,22 @@ class Sweeps:
                     break
             sweeping.drop_chunk_table()
         return SweepOutcome(batch_id=plan.batch_id, counts=plan.counts, plan=plan)
+
+
+def _envelope(command: str, given: Mapping[str, Any], batch_id: str) -> Envelope:
+    """The envelope of what happens to a sweep, which happens as it is recorded."""
+    if given.get("occurred_at") is not None:
+        raise InvalidInputError(
+            "a sweep is planned, decided on and carried out as it is recorded: leave occurred_at "
+            "out, or load what happened earlier with ingest"
+        )
+    return replaced(envelope_for(command, given), batch_id=batch_id, occurred_at=None)
+
+
+def _checked_number(number: object) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise InvalidInputError(f"give a number of accounts, from 0, not {shown(number)}")
+    return number
 
 
 @define

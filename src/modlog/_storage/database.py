@@ -225,7 +225,7 @@ class Pool(Generic[_C]):
         self,
         connect: Callable[[], _C],
         close: Callable[[_C], None],
-        is_alive: Callable[[_C], bool] = lambda _: True,
+        is_alive: Callable[[_C], bool] | None = None,
         *,
         keep: int = 8,
     ) -> None:
@@ -257,7 +257,7 @@ class Pool(Generic[_C]):
         connection = self._first_idle()
         try:
             while connection is not None:
-                if self._is_alive(connection):
+                if self._is_alive is None or self._is_alive(connection):
                     return connection
                 self._close(connection)
                 connection = self._next_idle()

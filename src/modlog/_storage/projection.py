@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from attrs import define, field
@@ -85,19 +85,19 @@ class Changes:
         """Note what leads from one state of an account to another."""
         self._add_account(account_id, before, after)
         if before.flags != after.flags:
-            self.new_flags += (
-                (account_id, version, label)
-                for version, label in after.flags.items()
-                if version not in before.flags
-            )
-            self.gone_flags += _gone(account_id, before.flags, after.flags)
+            for version, label in after.flags.items():
+                if version not in before.flags:
+                    self.new_flags.append((account_id, version, label))
+            for version in before.flags:
+                if version not in after.flags:
+                    self.gone_flags.append((account_id, version))
         if before.sanctions != after.sanctions:
-            self.new_sanctions += (
-                (account_id, version, *sanction_columns(sanction))
-                for version, sanction in after.sanctions.items()
-                if version not in before.sanctions
-            )
-            self.gone_sanctions += _gone(account_id, before.sanctions, after.sanctions)
+            for version, sanction in after.sanctions.items():
+                if version not in before.sanctions:
+                    self.new_sanctions.append((account_id, version, *sanction_columns(sanction)))
+            for version in before.sanctions:
+                if version not in after.sanctions:
+                    self.gone_sanctions.append((account_id, version))
 
     def _add_account(self, account_id: str, before: AccountState, after: AccountState) -> None:
         plain = (
@@ -110,17 +110,14 @@ class Changes:
         )
         if before.version == 0:
             self.new_accounts.append((account_id, *plain, profile_text(after)))
-        elif same_json(before.profile, after.profile):
+        elif before.profile is after.profile or same_json(before.profile, after.profile):
             self.moved_accounts.append((*plain, account_id))
         else:
             self.changed_accounts.append((*plain, profile_text(after), account_id))
 
     def write(self, database: Database, session: Session) -> None:
         """Write the rows, those of one table and kind together and in the order of their keys."""
-        table = database.table
-        forget_flags, forget_sanctions, move, change = _statements(
-            table("accounts"), table("flags"), table("sanctions")
-        )
+        forget_flags, forget_sanctions, move, change = _statements(database.table(""))
         for rows, sql, key in (
             (self.gone_flags, forget_flags, _FIRST),
             (self.gone_sanctions, forget_sanctions, _FIRST),
@@ -128,7 +125,8 @@ class Changes:
             (self.changed_accounts, change, _LAST),
         ):
             if rows:
-                rows.sort(key=key)
+                if len(rows) > 1:
+                    rows.sort(key=key)
                 session.many(sql, rows)
         for rows, spec in (
             (self.new_accounts, ACCOUNTS),
@@ -136,20 +134,21 @@ class Changes:
             (self.new_sanctions, SANCTIONS),
         ):
             if rows:
-                rows.sort(key=_FIRST)
+                if len(rows) > 1:
+                    rows.sort(key=_FIRST)
                 database.load(session, spec, spec.names, rows)
 
 
 @lru_cache(maxsize=64)
-def _statements(accounts: str, flags: str, sanctions: str) -> tuple[str, str, str, str]:
+def _statements(prefix: str) -> tuple[str, str, str, str]:
     """What takes flags and sanctions away, moves accounts on, and changes profiles as well."""
     moved = (
-        f"UPDATE {accounts} SET version = ?, latest = ?, created = ?, erased = ?, protected = ?,"
-        " reverted = ?"
+        f"UPDATE {prefix}accounts SET version = ?, latest = ?, created = ?, erased = ?,"
+        " protected = ?, reverted = ?"
     )
     return (
-        f"DELETE FROM {flags} WHERE account_id = ? AND version = ?",
-        f"DELETE FROM {sanctions} WHERE account_id = ? AND version = ?",
+        f"DELETE FROM {prefix}flags WHERE account_id = ? AND version = ?",
+        f"DELETE FROM {prefix}sanctions WHERE account_id = ? AND version = ?",
         f"{moved} WHERE account_id = ?",
         f"{moved}, profile = ? WHERE account_id = ?",
     )
@@ -168,7 +167,3 @@ def sanction_columns(sanction: StandingSanction) -> tuple[str, int, int | None]:
         to_micros(sanction.since),
         None if until is None else to_micros(until),
     )
-
-
-def _gone(account_id: str, before: Mapping[int, Any], after: Mapping[int, Any]) -> list[Row]:
-    return [(account_id, version) for version in before if version not in after]

@@ -213,13 +213,14 @@ class Store:
 
     def state_and_head(self, session: Session, account_id: str) -> tuple[AccountState, Head]:
         """An account's current state, version 0 if it is not known, and the log's end."""
-        head, rows = Head(0, 0), []
+        head: Head | None = None
+        rows = []
         for row in session.often(self._with_head, (account_id,) * 3):
             if row[1] == -1:
                 head = Head(row[2], row[3])
             else:
                 rows.append(row)
-        return states_of(rows).get(account_id) or AccountState(), head
+        return states_of(rows).get(account_id) or AccountState(), head or Head(0, 0)
 
     def answered(self, session: Session, key: Key) -> RecordedEvent | None:
         """The event that this request led to before.

@@ -14,9 +14,10 @@ from benchmarks.places import POSTGRES, STORES, opened
 from benchmarks.plot import plot
 from benchmarks.running import LOGS, OPERATIONS, Plan, Run
 from benchmarks.systems import SYSTEMS
-from benchmarks.tables import Results, markdown
+from benchmarks.tables import Results, markdown, summary
 
 DOCS: Final = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
+README: Final = Path(__file__).parents[1] / "README.md"
 _BEGIN: Final = "<!-- results: written by `python -m benchmarks --write-docs` -->"
 _END: Final = "<!-- end of results -->"
 
@@ -111,8 +112,14 @@ def _finish(found: tuple[Results, dict], options: argparse.Namespace) -> None:
     if options.write_docs:
         if picture:
             text += "\n\n![Cost of operations against the size of the log](growth.svg)"
-        pattern = re.compile(f"(?<={re.escape(_BEGIN)}\n).*(?={re.escape(_END)})", re.DOTALL)
-        DOCS.write_text(pattern.sub(lambda _: f"\n{text}\n\n", DOCS.read_text()))
+        _put(text, DOCS)
+        _put(summary(found[0]), README)
+
+
+def _put(text: str, path: Path) -> None:
+    """Put results between the marks in a file."""
+    pattern = re.compile(f"(?<={re.escape(_BEGIN)}\n).*(?={re.escape(_END)})", re.DOTALL)
+    path.write_text(pattern.sub(lambda _: f"\n{text}\n\n", path.read_text()))
 
 
 def _tell(text: str) -> None:

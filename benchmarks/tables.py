@@ -130,6 +130,11 @@ class Results:
         theirs = self.rates(operation, system, target.store)
         return [one / other for one, other in zip(ours, theirs, strict=False)]
 
+    def times(self, operation: str, system: str, store: str) -> float | None:
+        """How many times as fast as another system modlog was."""
+        ratios = self.ratios(Target(operation, store, (operation, system), 1.0))
+        return median(ratios) if ratios else None
+
     def durability(self) -> dict[str, list[str]]:
         """What each kind of database said of itself."""
         return {store: sorted(texts) for store, texts in self._durability.items()}
@@ -149,6 +154,29 @@ def markdown(results: Results, facts: dict[str, Any]) -> str:
     )
     made = (table(results) for table in tables)
     return "\n\n".join([*(table for table in made if table), _footnotes(results, facts)])
+
+
+def summary(results: Results) -> str:
+    """In short, for those who have not yet decided to read more."""
+    rows = []
+    for name in ("command", "create", "sweep", "undo", "as_of", "replay"):
+        for store in STORES:
+            rates = results.rates(name, "modlog", store)
+            if not rates:
+                continue
+            beside_peers = [
+                times for peer in PEERS if (times := results.times(name, peer, store)) is not None
+            ]
+            beside = (
+                results.times(name, "eventsourcing", store),
+                min(beside_peers, default=None),
+                results.times(name, "floor", store),
+            )
+            operation = OPERATIONS[name]
+            cells = ["–" if times is None else f"{times:.2g} ×" for times in beside]
+            rows.append([operation.what, store, f"{median(rates):,.0f} {operation.unit}", *cells])
+    head = ["", "store", "a second", "eventsourcing", "fastest of four others", "the floor"]
+    return _table(head, rows)
 
 
 def _rates_table(results: Results) -> str:
@@ -188,9 +216,8 @@ def _peer_cell(results: Results, operation: str, peer: str, store: str) -> str:
     if not rates:
         return "–"
     mark = BY_HAND if results.by_hand(operation, peer, store) else ""
-    ratios = results.ratios(Target(operation, store, (operation, peer), 1.0))
-    times = f" ({median(ratios):.2g} ×)" if ratios else ""
-    return f"{median(rates):,.0f}{mark}{times}"
+    times = results.times(operation, peer, store)
+    return f"{median(rates):,.0f}{mark}" + (f" ({times:.2g} ×)" if times else "")
 
 
 def _targets_table(results: Results) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.tables import Results, markdown
+from benchmarks.tables import Results, markdown, summary
 
 
 def result(system: str, seconds: float, round_: int = 0, **more: Any) -> dict[str, Any]:
@@ -45,6 +45,13 @@ def test_a_peer_that_is_ahead_is_said_to_be():
     text = table(*rounds, *slower, *faster)
     assert "| undo of the sweep | postgres | Continuum | 1.50 | 1.50 – 1.50 | 1 | yes |" in text
     assert "| undo of the sweep | postgres | pghistory | 0.50 | 0.50 – 0.50 | 1 | no |" in text
+
+
+def test_the_summary_has_the_fastest_peer():
+    found = [result("modlog", 0.01), result("Continuum", 0.03), result("pghistory", 0.02)]
+    assert "| undo of the sweep | postgres | 10,000 accounts | – | 2 × | – |" in summary(
+        Results(found)
+    )
 
 
 def test_without_peers_there_is_no_table_of_them():

@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import psycopg
 import pytest
 
 import modlog
@@ -210,6 +212,37 @@ def test_one_key_leads_to_one_event_across_processes(shared_place):
 
         assert answers == [answers[0]] * WRITERS
         assert log.head == 21
+
+
+def test_on_postgres_commands_queue_for_one_lock_of_their_own(postgres_url, schema):
+    """One waits for the log's end, the others behind it, and are woken one by one."""
+    with (
+        modlog.open(postgres_url, schema=schema) as log,
+        modlog.open(postgres_url, schema=schema) as other,
+        psycopg.connect(postgres_url, autocommit=True) as onlooker,
+        ThreadPoolExecutor(WRITERS) as pool,
+    ):
+        for n in range(WRITERS):
+            log.create(f"{n}", actor=ANN)
+
+        def waiting() -> Counter[str]:
+            """What those wait for who wait in this ledger: its lock, or its head's row."""
+            rows = onlooker.execute(
+                "SELECT locktype FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM"
+                " pg_stat_activity WHERE query LIKE %s)",
+                (f"%{schema}%modlog_record%",),
+            )
+            return Counter(kind for (kind,) in rows)
+
+        with other.transaction():
+            other.note("0", "holds the lock", actor=ANN)
+            notes = [pool.submit(log.note, f"{n}", "waits", actor=ANN) for n in range(1, WRITERS)]
+            deadline = time.monotonic() + 60
+            while waiting().total() < WRITERS - 1 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert waiting() == {"transactionid": 1, "advisory": WRITERS - 2}
+
+        assert sorted(note.result().position for note in notes) == [6, 7, 8]
 
 
 class TestFork:

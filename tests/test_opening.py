@@ -399,7 +399,7 @@ class TestSchemas:
                 other.account("a")
 
     def test_may_have_any_name(self, postgres_url, schema):
-        odd = f'{schema} "quoted" \N{SNOWMAN}'
+        odd = f'{schema} "quoted" it\'s \N{SNOWMAN}'
         try:
             with modlog.open(postgres_url, schema=odd) as log:
                 record(log)

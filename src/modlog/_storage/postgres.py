@@ -37,7 +37,7 @@ from modlog._errors import (
     StoreUnavailableError,
 )
 from modlog._storage.database import Head, Pool, Row, Session, elsewhere
-from modlog._storage.postgres_function import record_function
+from modlog._storage.postgres_function import ADVISORY, record_function
 from modlog._storage.schema import (
     EVENTS,
     INSERT_ONLY,
@@ -314,8 +314,7 @@ class PostgresDatabase:
     # Schema
 
     def lock_schema(self, session: Session) -> None:
-        # The number is the name of this lock among advisory locks: "modlog" in ASCII.
-        session.run("SELECT pg_advisory_xact_lock(120325193625447)")
+        session.run("SELECT pg_advisory_xact_lock(?)", (ADVISORY,))
 
     def create(self, session: Session, tables: Sequence[Table]) -> None:
         if not session.row("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,)):

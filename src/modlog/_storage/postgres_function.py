@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from modlog._storage.codec import EVENT_COLUMNS
 from modlog._storage.database import MAX_CLOCK_LAG, Database
+
+# The name of modlog among advisory locks: "modlog" in ASCII.
+ADVISORY: Final = 120325193625447
 
 
 def record_function(database: Database, name: str) -> str:
@@ -11,9 +16,14 @@ def record_function(database: Database, name: str) -> str:
 
     The caller has read the account and decided without the lock; the call fails with ML002 if
     somebody else changed the account since. Inside a transaction whose instant is settled
-    already, `_fixed` is that instant.
+    already, and which has the head's lock, `_fixed` is that instant.
+
+    Commands queue for an advisory lock of this ledger before they take the head: its release
+    wakes one of them, in order. Those who queue for a row are woken twice, and look anew for
+    its newest version; four writers together are an eighth slower so.
     """
     table = database.table
+    head = table("head").replace("'", "''")
     return f"""
 CREATE OR REPLACE FUNCTION {name} (
     _now bigint, _fixed bigint, _account text, _version bigint, _created smallint,
@@ -25,6 +35,9 @@ CREATE OR REPLACE FUNCTION {name} (
     _digest bytea, _request bytea, OUT _position bigint, OUT _recorded bigint
 ) LANGUAGE plpgsql AS $$
 BEGIN
+    IF _fixed IS NULL THEN
+        PERFORM pg_advisory_xact_lock({ADVISORY} # '{head}'::regclass::oid::bigint);
+    END IF;
     UPDATE {table("head")} SET position = position + 1,
         recorded_at = coalesce(_fixed, greatest(_now, recorded_at + 1))
         RETURNING position, recorded_at INTO _position, _recorded;

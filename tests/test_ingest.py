@@ -19,6 +19,7 @@ from modlog import (
     Status,
 )
 from tests.laws import STORE
+from tests.tracing import own_connection, traced
 
 T0 = datetime(2020, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -549,6 +550,92 @@ def test_a_chunk_is_one_transaction(log):
     instants = [event.recorded_at for event in log.events()]
     assert len(set(instants[:6])) == len(set(instants[6:])) == 1
     assert instants[0] < instants[6]
+
+
+# Large chunks, of which SQLite writes the first records while the last are decided
+
+
+def notes(number):
+    return [record("note", f"{n % 100}", T0 + n * DAY / 1440, text=f"{n}") for n in range(number)]
+
+
+@pytest.mark.parametrize("number", [999, 1_000, 2_001])
+def test_a_large_chunk_is_written_whole_and_in_order(log, number):
+    load(log, *notes(number), chunk=number)
+
+    noted = [event for event in log.events() if event.type == "account.noted"]
+    assert [event.data["text"] for event in noted] == [f"{n}" for n in range(number)]
+    assert log.head == number + 100
+    assert log.verify().ok
+
+
+def test_a_large_chunk_that_fails_at_its_end_leaves_nothing(log):
+    with pytest.raises(ImportRejectedError, match="record 2501 "):
+        log.ingest([*notes(2_500), record("restore", "1")], strict=True)
+
+    assert log.head == 0
+    assert load(log, *notes(2_500)).recorded == 2_500
+    assert log.verify().ok
+
+
+def test_large_chunks_in_a_transaction_are_recorded_with_the_rest(log):
+    with log.transaction():
+        load(log, *notes(2_500), chunk=1_200)
+        log.delete("1", actor=WAN, reason="x")
+
+    assert log.head == 2_601
+    assert len({event.recorded_at for event in log.events()}) == 1
+    assert log.verify().ok
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "ledger.db"
+
+
+def test_what_goes_wrong_while_it_is_written_is_told(file):
+    with modlog.open(f"sqlite:///{file}") as log:
+        with own_connection(log) as connection:
+            ((pages,),) = connection.execute("PRAGMA max_page_count")
+            connection.execute("PRAGMA max_page_count = 60")
+
+        with pytest.raises(modlog.StoreFullError, match="make room"):
+            log.ingest(notes(5_000))
+
+        assert log.head == 0
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        assert load(log, *notes(5_000)).recorded == 5_000
+        assert log.verify().ok
+
+
+def test_sqlite_takes_a_thousand_events_in_a_statement(file):
+    """Python's lock is given away for each statement, and would have to be waited for each time."""
+    with modlog.open(f"sqlite:///{file}") as log, traced(log) as seen:
+        load(log, *notes(2_903))  # and a hundred creations
+
+    # Each is told once more for each row that a trigger looks at.
+    assert len({sql for sql, _ in seen if sql.startswith("INSERT INTO modlog_events")}) == 3 + 3
+
+
+def test_a_small_import_puts_nothing_off(file):
+    with modlog.open(f"sqlite:///{file}") as log, traced(log) as seen:
+        load(log, *notes(999))
+
+    statements = [sql for sql, _ in seen]
+    assert "COMMIT" in statements
+    assert not [sql for sql in statements if "PRAGMA" in sql]
+
+
+def test_after_an_import_the_file_alone_has_everything(file, tmp_path):
+    with modlog.open(f"sqlite:///{file}") as log:
+        outcome = load(log, *notes(3_000), chunk=1_000)
+        alone = tmp_path / "alone.db"
+        alone.write_bytes(file.read_bytes())
+
+        with modlog.open(f"sqlite:///{alone}") as copy:
+            assert copy.head == log.head == outcome.recorded + outcome.created
+        with own_connection(log) as connection:
+            assert connection.execute("PRAGMA wal_autocheckpoint").fetchone() == (1_000,)
 
 
 # Beside others who write

@@ -191,6 +191,23 @@ class TestWithin:
         assert users.removed() == ["a"]
         assert shared.verify().ok
 
+    def test_imports_large_chunks_in_the_callers_thread(self, shared, shared_place):
+        """A connection of sqlite3 belongs to the thread that opened it."""
+        records = [
+            {"do": "note", "account_id": "a", "at": "2026-01-01T00:00:00Z", "text": f"{n}"}
+            for n in range(1_200)
+        ]
+        is_postgres = shared_place.kind == "postgres"
+        connect: Any = psycopg.connect if is_postgres else sqlite3.connect
+        place = shared_place.url if is_postgres else urlsplit(shared_place.url).path[1:]
+        with closing(connect(place)) as connection:
+            with shared.within(connection):
+                assert shared.ingest(records).recorded == 1_200
+            connection.commit()
+
+        assert shared.head == 1_201
+        assert shared.verify().ok
+
     def test_rolls_back_with_the_caller(self, shared, users, connection):
         users.remove(connection, "a")
         with shared.within(connection):

@@ -36,9 +36,11 @@ from modlog._services.acting import settled_actor
 from modlog._services.records import Unreadable, read_command
 from modlog._services.requests import key_digest, request_digest
 from modlog._storage.codec import columns_of
+from modlog._storage.projection import Changes
 from modlog._storage.store import Writer
 
-OpenChunk = Callable[[], AbstractContextManager[Writer]]
+# Opens the transaction for so many records.
+OpenChunk = Callable[[int], AbstractContextManager[Writer]]
 
 _IMPORTER: Final = Actor.system("import")
 _UNKNOWN: Final = AccountState()
@@ -105,7 +107,7 @@ def ingest(
     outcome = IngestOutcome(batch_id=batch)
     records = iter(numbered)
     while block := list(islice(records, chunk)):
-        with _collector_paused(), open_chunk() as writer:
+        with _collector_paused(), open_chunk(len(block)) as writer:
             taking = _Chunk(importing, writer)
             taking.look_up(block)
             taking.take(block)
@@ -177,11 +179,13 @@ class _Chunk:
 
     Attributes:
         position: of the last event that the records have led to.
+        changes: what all of them change in the current state.
     """
 
     importing: _Import
     writer: Writer
     position: int = field(init=False)
+    changes: Changes = field(init=False)
     keys: list[tuple[bytes, bytes, int]] = field(factory=list)
     before: dict[str, AccountState] = field(factory=dict)
     rejected: list[Rejection] = field(factory=list)
@@ -215,6 +219,10 @@ class _Chunk:
                 except ModlogError as error:
                     shown_ = record.text if isinstance(record, Unreadable) else record
                     self.rejected.append(Rejection(line=line, record=shown_, reason=str(error)))
+            states = self.importing.states  # the last events are still being written
+            self.changes = Changes.between(
+                (id_, old, states[id_]) for id_, old in self.before.items()
+            )
 
     def _take(self, given_record: object) -> None:
         record, shape, account_id, command = read_command(given_record)
@@ -301,9 +309,7 @@ class _Chunk:
         written = self.position - self.writer.head.position
         if written:
             self.writer.moved(written)
-            states = self.importing.states
-            changed = ((id_, old, states[id_]) for id_, old in self.before.items())
-            self.writer.change(changed, self.keys)
+            self.writer.change(self.changes, self.keys)
         self.importing.head = self.writer.head.position
 
     def added_to(self, outcome: IngestOutcome) -> IngestOutcome:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from modlog._errors import AccountNotFoundError, InvalidInputError
 from modlog._ground.account import Account, Status, account_at
@@ -35,6 +35,9 @@ from modlog._storage.recorder import Backoff, LedgerRecorder
 from modlog._storage.replays import rebuild_all
 from modlog._storage.selecting import Condition
 from modlog._storage.store import Reader, Store, Writer
+
+# Records of a transaction from which on an import is a series of large ones.
+_LARGE: Final = 1_000
 
 
 def open_ledger(
@@ -423,14 +426,30 @@ class ModLog(Commands):
         strict: bool = False,
     ) -> IngestOutcome:
         """`ingest` of records that bring their own numbers, as the lines of a file have them."""
-        return ingest(
-            self._chunk,
-            numbered,
-            batch_id=batch_id,
-            chunk=chunk,
-            progress=progress,
-            strict=strict,
-        )
+        try:
+            return ingest(
+                self._chunk_of_import,
+                numbered,
+                batch_id=batch_id,
+                chunk=chunk,
+                progress=progress,
+                strict=strict,
+            )
+        finally:
+            self._store.database.settle()
+
+    @contextmanager
+    def _chunk_of_import(self, records: int) -> Iterator[Writer]:
+        if records < _LARGE or self._writer() is not None:
+            with self._chunk() as writer:
+                yield writer
+            return
+        with (
+            self._store.reading() as reader,
+            self._store.database.postponing(reader.session),
+            self._chunk(reader.session) as writer,
+        ):
+            yield writer
 
     def verify(self, progress: Callable[[int], object] | None = None) -> VerificationReport:
         """Check the ledger against itself, as of one moment.

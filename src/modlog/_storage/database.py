@@ -186,6 +186,17 @@ class Database(Protocol):
         """
         ...
 
+    def postponing(self, session: Session) -> AbstractContextManager[None]:
+        """Leave for later what need not be done at each commit of a series of large ones.
+
+        After the last of them comes `settle`.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Do what `postponing` has left."""
+        ...
+
     def lock_schema(self, session: Session) -> None:
         """Keep others from making tables until the transaction ends."""
         ...

@@ -311,6 +311,13 @@ class PostgresDatabase:
             copy.set_types([_WIRE_TYPES[table.type_of(name)] for name in columns])
             yield copy.write_row
 
+    def postponing(self, session: Session) -> AbstractContextManager[None]:
+        del session  # the server has a process of its own for that
+        return nullcontext()
+
+    def settle(self) -> None:
+        pass
+
     # Schema
 
     def lock_schema(self, session: Session) -> None:

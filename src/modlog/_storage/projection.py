@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from operator import itemgetter
-from typing import Final
+from typing import Final, Self
 
 import orjson
 from attrs import define, field
@@ -80,6 +80,14 @@ class Changes:
     gone_flags: list[Row] = field(factory=list)
     new_sanctions: list[Row] = field(factory=list)
     gone_sanctions: list[Row] = field(factory=list)
+
+    @classmethod
+    def between(cls, states: Iterable[tuple[str, AccountState, AccountState]]) -> Self:
+        """What leads from one state to another, of many accounts."""
+        changes = cls()
+        for account_id, before, after in states:
+            changes.add(account_id, before, after)
+        return changes
 
     def add(self, account_id: str, before: AccountState, after: AccountState) -> None:
         """Note what leads from one state of an account to another."""

@@ -7,8 +7,8 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache, lru_cache
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -36,6 +36,7 @@ from modlog._storage.schema import (
     create_indexes,
     create_table,
 )
+from modlog._storage.sqlite_loading import insertion, loading
 
 _PREFIX: Final = "modlog_"
 _TYPES: Final[dict[ColumnType, str]] = {
@@ -48,15 +49,24 @@ _TYPES: Final[dict[ColumnType, str]] = {
 # Pages that a connection keeps at the most. Accounts come in no order, so that inserts meet
 # all of an index; with SQLite's own 2 MiB most of them would have to be read again.
 _CACHE_KIB: Final = 64 * 1024
+# Pages in the write-ahead log from which on they are moved: SQLite's own figure, and in a series
+# of large transactions: 250 MiB.
+_PAGES: Final = 1_000
+_PAGES_OF_SERIES: Final = 64 * _PAGES
 # How long a writer waits for one of another process, in seconds.
 _LOCK_TIMEOUT: Final = 60.0
 
 
 class SQLiteSession:
-    """Statements on one SQLite connection."""
+    """Statements on one SQLite connection.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Attributes:
+        shared: whether it is the caller's own, which may belong to one thread.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, shared: bool = False) -> None:
         self.connection = connection
+        self.shared = shared
         self._cursor = connection.cursor()
         self._cursor.row_factory = None
         self._execute = self._cursor.execute
@@ -94,6 +104,7 @@ class SQLiteDatabase:
         self._pool = Pool(self._connect, _close)
         self._finalizer = weakref.finalize(self, self._pool.close)
         self._forked_within = False
+        self._postponed = False
         _close_files_at_forks()
         _databases.add(self)
 
@@ -244,15 +255,40 @@ class SQLiteDatabase:
     def load(
         self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        session.many(_insertion(self.table(table.name), tuple(columns)), rows)
+        session.many(insertion(self.table(table.name), tuple(columns)), rows)
 
     @contextmanager
     def loading(
         self, session: Session, table: Table, columns: Sequence[str]
     ) -> Iterator[Callable[[Row], object]]:
-        rows: list[Row] = []
-        yield rows.append
-        self.load(session, table, columns, rows)
+        assert isinstance(session, SQLiteSession)
+        if session.shared:
+            rows: list[Row] = []
+            yield rows.append
+            self.load(session, table, columns, rows)
+            return
+        with loading(session.connection, self.table(table.name), tuple(columns)) as add:
+            yield add
+
+    # A commit that finds more than so many pages in the write-ahead log moves them to their
+    # places in the file. A page that several transactions change is moved once if that is done
+    # seldom, but the log gets long meanwhile.
+
+    @contextmanager
+    def postponing(self, session: Session) -> Iterator[None]:
+        self._postponed = True
+        session.run(f"PRAGMA wal_autocheckpoint = {_PAGES_OF_SERIES}")
+        try:
+            yield
+        finally:
+            session.run(f"PRAGMA wal_autocheckpoint = {_PAGES}")
+
+    def settle(self) -> None:
+        if self._postponed:
+            self._postponed = False
+            # If it cannot be done, a later commit does it.
+            with suppress(ModlogError), self.reading() as session:
+                session.run("PRAGMA wal_checkpoint(PASSIVE)")  # passive: waits for nobody
 
     # Schema
 
@@ -334,14 +370,9 @@ class SQLiteDatabase:
                 self._memory.connection.close()
 
 
-@lru_cache(maxsize=64)
-def _insertion(table: str, columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-
-
 def _locked(connection: sqlite3.Connection) -> SQLiteSession:
     """A session in the caller's transaction, with SQLite's write lock."""
-    session = SQLiteSession(connection)
+    session = SQLiteSession(connection, shared=True)
     try:
         # In a deferred transaction a statement that may write is what takes the lock.
         session.run("UPDATE modlog_meta SET value = value WHERE name IS NULL")

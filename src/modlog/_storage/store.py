@@ -336,22 +336,15 @@ class Writer:
             keys: digest, request and position.
         """
         self.insert(rows)
-        self.change(states, keys)
+        self.change(Changes.between(states), keys)
 
-    def change(
-        self,
-        states: Iterable[tuple[str, AccountState, AccountState]],
-        keys: Sequence[tuple[bytes, bytes, int]],
-    ) -> None:
+    def change(self, changes: Changes, keys: Sequence[tuple[bytes, bytes, int]]) -> None:
         """Write what events that are written change in the projection, and their keys.
 
         Args:
-            states: accounts with their state before and after.
+            changes: of accounts.
             keys: digest, request and position.
         """
-        changes = Changes()
-        for account_id, before, after in states:
-            changes.add(account_id, before, after)
         changes.write(self.store.database, self.session)
         if keys:
             self.store.database.load(self.session, KEYS, KEYS.names, sorted(keys))

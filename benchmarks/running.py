@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from benchmarks.places import Place, Places
 from benchmarks.systems import PEERS, SYSTEMS
 from benchmarks.tasks import Task
-from benchmarks.worker import GROWTH, WRITERS, accounts_needed
+from benchmarks.worker import GROWTH, WAVE, WRITERS, accounts_needed
 
 Result = dict[str, Any]
 
@@ -65,12 +65,14 @@ OPERATIONS: Final = {
     "size": Operation("bytes of an event", "events", "mixed", ("modlog", "eventsourcing", *PEERS)),
 }
 
-# What is measured in logs of different sizes; all in one turn, in this order.
+# What is measured in logs of different sizes.
 GROWING: Final = {
     "history_in": "history of one account",
     "command_in": "one durable command",
-    "sweep_in": "sweep of 1,000 accounts",
-    "revert_in": "revert of that sweep",
+    "wave_sweep_in": "sweep of 1,000 neighbours",
+    "wave_revert_in": "its revert",
+    "sweep_in": "sweep of 1,000 accounts from all over",
+    "revert_in": "the revert of that",
 }
 # What is measured once, of the whole of the largest of these logs.
 LARGEST: Final = {"verify": "verification", "rebuild": "rebuild of the current state"}
@@ -154,14 +156,18 @@ class Run:
         for round_ in range(self.plan.rounds if self.plan.logs else 0):
             for store in self.plan.stores:
                 for log in self.plan.logs:
-                    place = self._large_place(store, log)
-                    for number, system in enumerate(GROWERS):
-                        first = round_ * len(GROWERS) + number
-                        if system in self.plan.systems and first < MOST_TURNS:
-                            self.tell(f"round {round_ + 1}: {log:,} events, {system} on {store}")
-                            task = self._task(GROWTH, system, place, log, first=first)
-                            turn = {"operation": GROWTH, "system": system, "store": store}
-                            yield turn | {"round": round_, "log": log} | _run(task)
+                    for name in (GROWTH, WAVE):
+                        yield from self._turns_in(name, store, log, round_)
+
+    def _turns_in(self, name: str, store: str, log: int, round_: int) -> Iterator[Result]:
+        place = self._large_place(store, log, name)
+        for number, system in enumerate(GROWERS):
+            first = round_ * len(GROWERS) + number
+            if system in self.plan.systems and first < MOST_TURNS:
+                self.tell(f"round {round_ + 1}: {name}, {log:,} events, {system} on {store}")
+                task = self._task(name, system, place, log, first=first)
+                turn = {"operation": name, "system": system, "store": store}
+                yield turn | {"round": round_, "log": log} | _run(task)
 
     def _largest(self) -> Iterator[Result]:
         for store in self.plan.stores if self.plan.logs else ():
@@ -234,8 +240,8 @@ class Run:
             _run(self._task(f"fill_{works_on}", system, place, n))
         return self._filled[key]
 
-    def _large_place(self, store: str, log: int) -> Place:
-        key = (GROWTH, str(log), store)
+    def _large_place(self, store: str, log: int, name: str = GROWTH) -> Place:
+        key = (name, str(log), store)
         if key not in self._filled:
             self.tell(f"filling: {log:,} events on {store}")
             self._filled[key] = self.places.fresh(store)

@@ -12,7 +12,7 @@ from attrs import frozen
 from benchmarks.places import STORES
 from benchmarks.running import GROWING, LARGEST, OPERATIONS, Result
 from benchmarks.systems import PEERS, SYSTEMS
-from benchmarks.worker import GROWTH
+from benchmarks.worker import GROWTH, WAVE
 
 MEMORY_MB: Final = 300
 MOST_GROWTH: Final = 2
@@ -81,7 +81,7 @@ class Results:
         for result in results:
             if result["durability"]:
                 self._durability[result["store"]].add(result["durability"])
-            if result["operation"] == GROWTH:
+            if result["operation"] in {GROWTH, WAVE}:
                 self._add_growth(result)
             else:
                 key = (result["operation"], result["system"], result["store"])

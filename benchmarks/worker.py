@@ -17,7 +17,9 @@ from benchmarks.tasks import Measured, Task, peak_memory
 from benchmarks.workload import Population, account_id
 
 WRITERS: Final = 4
+# Turns that look at growth: with accounts from all over the log, and with neighbours.
 GROWTH: Final = "growth"
+WAVE: Final = "wave"
 # Accounts of each writer that are used before its clock runs: connections, prepared statements.
 WARM_UP: Final = 10
 # So short that asked once it shows whether what it reads is still in the processor's caches.

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from benchmarks.systems.ledger import IMPORT, SWEEP, SWEPT, accounts_of_turn
+from benchmarks.systems.ledger import IMPORT, SWEEP, SWEPT, accounts_of_turn, wave_of_turn
 from benchmarks.tasks import Measured, Stopwatch, Task, timed
 from benchmarks.workload import account_ids
 from modlog import Actor, Guardrails
@@ -92,13 +92,20 @@ class _Sweeps:
 
     def growth(self, task: Task) -> Measured:
         """Both for accounts that are spread over a large log."""
+        sweep, revert = self._swept_and_reverted(accounts_of_turn(task), task)
+        return Measured.of(sweep_in=sweep, revert_in=revert)
+
+    def wave(self, task: Task) -> Measured:
+        """Both for neighbours in a large log."""
+        sweep, revert = self._swept_and_reverted(wave_of_turn(task), task)
+        return Measured.of(wave_sweep_in=sweep, wave_revert_in=revert)
+
+    def _swept_and_reverted(self, ids: list[str], task: Task) -> tuple[Measured, Measured]:
         batch = _Batch(f"floor {task.first}", f"undo {task.first}", task.first.to_bytes(16))
-        swept = accounts_of_turn(task)[:SWEPT]
-        parts = {
-            "sweep_in": timed(1, lambda: self._sweep(swept, batch)),
-            "revert_in": timed(1, lambda: self._undo(batch, len(swept))),
-        }
-        return Measured(1, sum(part.seconds for part in parts.values()), parts=parts)
+        return (
+            timed(1, lambda: self._sweep(ids[:SWEPT], batch)),
+            timed(1, lambda: self._undo(batch, SWEPT)),
+        )
 
     def _sweep(self, ids: Sequence[str], batch: _Batch) -> None:
         raise NotImplementedError

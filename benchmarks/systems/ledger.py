@@ -106,26 +106,39 @@ class Modlog:
         """Some operations on accounts that are spread over a log of so many events."""
         accounts = accounts_of_turn(task)
         swept, acted_on = accounts[:SWEPT], accounts[SWEPT:]
-        batch_id, log = f"sweep {task.first}", self._log
         self.commands(acted_on[:_WARM_UP])
 
         def histories() -> None:
             for id_ in swept[:_ASKED]:
-                assert len(log.history(id_)) == large.EVENTS_OF_ACCOUNT
+                assert len(self._log.history(id_)) == large.EVENTS_OF_ACCOUNT
+
+        commanded = acted_on[_WARM_UP:]
+        history = timed(_ASKED, histories)
+        command = timed(2 * len(commanded), lambda: self.commands(commanded))
+        sweep, revert = self._swept_and_reverted(swept, task)
+        return Measured.of(
+            history_in=history,
+            command_in=command,
+            sweep_in=sweep,
+            revert_in=revert,
+        )
+
+    def wave(self, task: Task) -> Measured:
+        """A sweep of neighbours in a log of so many events, and its revert."""
+        wave = wave_of_turn(task)
+        self.commands(wave[-_WARM_UP:])
+        sweep, revert = self._swept_and_reverted(wave[:SWEPT], task)
+        return Measured.of(wave_sweep_in=sweep, wave_revert_in=revert)
+
+    def _swept_and_reverted(self, ids: list[str], task: Task) -> tuple[Measured, Measured]:
+        batch_id = f"sweep {task.first}"
 
         def revert() -> None:
             with modlog.acting(_MODERATOR, reason="a mistake"):
-                outcome = log.revert(Selection(batch_id=batch_id))
-            assert outcome.reverted == SWEPT
+                outcome = self._log.revert(Selection(batch_id=batch_id))
+            assert outcome.reverted == len(ids)
 
-        commanded = acted_on[_WARM_UP:]
-        parts = {
-            "history_in": timed(_ASKED, histories),
-            "command_in": timed(2 * len(commanded), lambda: self.commands(commanded)),
-            "sweep_in": timed(1, lambda: self.delete_all(swept, batch_id)),
-            "revert_in": timed(1, revert),
-        }
-        return Measured(1, sum(part.seconds for part in parts.values()), parts=parts)
+        return timed(1, lambda: self.delete_all(ids, batch_id)), timed(1, revert)
 
     def commands(self, accounts: Sequence[str]) -> None:
         """A suspension of each account, and its end."""
@@ -234,11 +247,22 @@ class Modlog:
 
 def accounts_of_turn(task: Task) -> list[str]:
     """Accounts all over the log, others in each turn."""
-    known, needed = task.n // large.EVENTS_OF_ACCOUNT, SWEPT + _ACTED_ON
-    if (task.first + 1) * needed > known:
+    known = task.n // large.EVENTS_OF_ACCOUNT
+    return [account_id(number * _STRIDE % known) for number in _of_turn(task)]
+
+
+def wave_of_turn(task: Task) -> list[str]:
+    """Accounts whose ids follow each other, as if all had signed up in one hour."""
+    known = task.n // large.EVENTS_OF_ACCOUNT
+    numbers = _of_turn(task)
+    return sorted(account_ids(known))[numbers.start : numbers.stop]
+
+
+def _of_turn(task: Task) -> range:
+    needed = SWEPT + _ACTED_ON
+    if (task.first + 1) * needed > task.n // large.EVENTS_OF_ACCOUNT:
         raise RuntimeError(f"a log of {task.n} events has no accounts left for another round")
-    first = task.first * needed
-    return [account_id(number * _STRIDE % known) for number in range(first, first + needed)]
+    return range(task.first * needed, (task.first + 1) * needed)
 
 
 def _without_zeros(counts: Mapping[modlog.Status, int]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 import modlog
 from modlog import Actor, Guardrails, Selection, Status
 from modlog._faces.cli import commands
-from modlog._services import sweeping
+from modlog._services import sweep_chunks
 from tests import places
 
 WAN, MEI = "human:wan", "human:mei"
@@ -347,7 +347,7 @@ def test_show_tells_each_account(run, executed):
 
 @pytest.mark.parametrize("command", ["execute", "resume"])
 def test_what_stopped_is_resumed(run, approved, ledger, monkeypatch, command):
-    monkeypatch.setattr(sweeping, "CHUNK", 2)
+    monkeypatch.setattr(sweep_chunks, "CHUNK", 2)
 
     def stops(progress):
         raise KeyboardInterrupt
@@ -363,15 +363,15 @@ def test_what_stopped_is_resumed(run, approved, ledger, monkeypatch, command):
 
 
 def test_a_sweep_that_is_interrupted_says_how_to_go_on(run, approved, ledger, monkeypatch):
-    monkeypatch.setattr(sweeping, "CHUNK", 2)
-    chunk = sweeping._Executing.chunk
+    monkeypatch.setattr(sweep_chunks, "CHUNK", 2)
+    chunk = sweep_chunks.Executing.chunk
 
     def interrupted(self, writer):
         if ledger.sweep("march").sweep.through:
             raise KeyboardInterrupt
         return chunk(self, writer)
 
-    monkeypatch.setattr(sweeping._Executing, "chunk", interrupted)
+    monkeypatch.setattr(sweep_chunks.Executing, "chunk", interrupted)
     result = run("sweep", "execute", "march", "--as", WAN, "--yes")
     assert result.exit_code == 130
     assert "after 2 of 5 accounts: modlog sweep resume march goes on" in result.stderr

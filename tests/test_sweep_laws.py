@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modlog import Actor, GuardrailError, Guardrails, NothingInForceError, Selection
 from modlog._ground.account import replay
-from modlog._services import sweeping
+from modlog._services import sweep_chunks
 from modlog.testing import histories
 from tests import places
 from tests import reverting_model as model
@@ -93,7 +93,7 @@ def test_a_sweep_equals_its_commands_one_by_one_and_is_taken_back(
         places.fresh("sqlite-memory") as beside,
         beside.open(clock=clock, guardrails=WIDE) as single,
     ):
-        patch.setattr(sweeping, "CHUNK", chunk)
+        patch.setattr(sweep_chunks, "CHUNK", chunk)
         for one in (log, single):
             model.write(one, transactions)
         before, shown = states(log), projected(log)

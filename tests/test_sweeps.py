@@ -24,7 +24,7 @@ from modlog import (
     SweepStateError,
 )
 from modlog._ground.events import AccountErased, Envelope, SweepApproved
-from modlog._services import sweeping
+from modlog._services import sweep_chunks
 from modlog.testing import MovableClock
 from tests import places
 from tests.recording import append
@@ -62,7 +62,7 @@ def shared(request, clock):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(sweeping, "CHUNK", 3)
+    monkeypatch.setattr(sweep_chunks, "CHUNK", 3)
 
 
 def accounts(log, *ids):
@@ -499,7 +499,7 @@ def test_a_rejection_is_final(log, waiting):
 
 @pytest.mark.parametrize("state", ["approved", "running", "completed"])
 def test_what_is_decided_is_not_decided_again(log, waiting, state, monkeypatch):
-    monkeypatch.setattr(sweeping, "CHUNK", 1)
+    monkeypatch.setattr(sweep_chunks, "CHUNK", 1)
     waiting.approve(actor=MEI)
     if state == "running":
         with pytest.raises(KeyboardInterrupt):
@@ -646,7 +646,7 @@ def test_progress_comes_with_every_chunk(log, small_chunks):
 
 
 def test_never_more_than_a_chunk_in_a_transaction(log):
-    assert sweeping.CHUNK == 10_000
+    assert sweep_chunks.CHUNK == 10_000
 
 
 def test_carried_out_again_it_does_nothing(log):

@@ -1,8 +1,7 @@
-"""Sweeps: one decision for many accounts, planned, approved, carried out in chunks."""
+"""Sweeps: one decision for many accounts, planned, looked at, approved and carried out."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -15,44 +14,42 @@ from attrs import define, field, frozen
 from attrs import evolve as replaced
 
 from modlog._errors import ConflictError, GuardrailError, InvalidInputError, SweepNotFoundError
-from modlog._ground.account import Account, AccountState, account_at, counting
-from modlog._ground.decisions import Command
+from modlog._ground.account import Account, counting
 from modlog._ground.events import (
-    AccountDeleted,
-    AccountSuspended,
     ActionRefused,
     Draft,
     Envelope,
-    Event,
     RecordedEvent,
     SweepApproved,
-    SweepCompleted,
     SweepPlanned,
-    SweepProgressed,
     SweepRejected,
 )
-from modlog._ground.guardrails import Guardrails, check_approver, is_bound_by_restoring
+from modlog._ground.guardrails import Guardrails, check_approver
 from modlog._ground.selection import Selection
 from modlog._ground.sweeps import (
     Outcome,
     Sweep,
     SweepState,
-    check_executable,
     check_undecided,
     sweep_arguments,
     sweep_command,
     sweep_of,
 )
-from modlog._ground.values import Actor, checked_id, from_micros, instant_text, shown, to_micros
+from modlog._ground.values import Actor, checked_id, from_micros, shown, to_micros
 from modlog._services.acting import check_reason, envelope_for, settled_actor
-from modlog._services.guarding import HOUR, Refuse, check_actor
+from modlog._services.guarding import Refuse, check_actor
 from modlog._services.reverting import check_selection
+from modlog._services.sweep_chunks import (
+    Executing,
+    PlannedTargets,
+    check_until,
+    envelope_of,
+    key_of,
+)
 from modlog._storage.selecting import EVERY_EVENT
 from modlog._storage.store import Reader, Writer
-from modlog._storage.sweeping import Judging, Range, Rules, Sweeping, sweep_key
+from modlog._storage.sweeping import Sweeping, sweep_key
 
-# Accounts in a transaction.
-CHUNK: Final = 10_000
 _SHOWN: Final = 10
 
 Progress = Callable[["SweepProgress"], object]
@@ -208,7 +205,7 @@ class SweepPlan:
 
     @property
     def _key(self) -> bytes:
-        return _key_of(self.sweep)
+        return key_of(self.sweep)
 
     def outliers(self, number: int = _SHOWN) -> list[Outlier]:
         """The targets that are least like the others: never flagged first, then the oldest.
@@ -340,11 +337,13 @@ class Sweeps:
             if known:
                 return SweepPlan(known, self)
             at = self._now(reader)
-            _check_until(command, at)
+            check_until(command, at)
             # That the plan occurred when its targets were looked at tells them by their key.
             envelope = replaced(envelope, occurred_at=at)
             key = sweep_key(batch, digest, to_micros(at))
-            judging = _Judging(self.guardrails, reader, sweeping, action, command, envelope.actor)
+            judging = PlannedTargets(
+                self.guardrails, reader, sweeping, action, command, envelope.actor
+            )
             for after, last in ranges:
                 with self._writing(reader):
                     judging.keep(key, after, last, at)
@@ -496,11 +495,11 @@ class Sweeps:
     ) -> SweepOutcome:
         """See `SweepPlan.execute`."""
         runner = actor or settled_actor("a sweep", plan.sweep.planned.actor)
-        envelope = replaced(_envelope_of(plan.sweep), actor=runner)
+        envelope = replaced(envelope_of(plan.sweep), actor=runner)
         with self._recording("execute", envelope), self._working() as reader:
             sweeping = Sweeping(reader.store.database, reader.session)
             sweeping.make_chunk_table()
-            executing = _Executing(self, reader, sweeping, plan.batch_id, runner)
+            executing = Executing(self.check_actor, reader, sweeping, plan.batch_id, runner)
             while True:
                 with self._writing(reader) as writer:
                     plan.sweep = executing.chunk(writer)
@@ -528,161 +527,8 @@ def _checked_number(number: object) -> int:
     return number
 
 
-@define
-class _Judging:
-    """Keeps the targets of a sweep, with the rules that refuse some of them."""
-
-    guardrails: Guardrails
-    reader: Reader
-    sweeping: Sweeping
-    action: str
-    command: Command
-    actor: Actor
-
-    def keep(self, key: bytes, after: str, last: str, at: datetime) -> None:
-        rules_ = rules_for(self.guardrails, self.action, self.actor, at)
-        if not self.guardrails.rules:
-            targets = Range("", key, after, last)
-            self.sweeping.keep_targets(targets, self.command, to_micros(at), rules_)
-            return
-        page = self.sweeping.ids(after)
-        refused = self.sweeping.judge(after, last, self.command, to_micros(at), rules_)
-        states = self.reader.states(page)
-        self.sweeping.keep_judged(
-            [
-                self._row(key, account_id, states.get(account_id), refused.get(account_id), at)
-                for account_id in page
-            ]
-        )
-
-    def _row(
-        self,
-        key: bytes,
-        account_id: str,
-        state: AccountState | None,
-        rule: str | None,
-        at: datetime,
-    ) -> tuple[Any, ...]:
-        if state is None or not (state.created or state.erased):
-            return (key, account_id, None, int(bool(state and state.protected)), rule)
-        account = account_at(account_id, state, at)
-        own = rule or self.guardrails.own_refusal(account, self.action)
-        return (key, account_id, str(account.status), int(account.protected), own)
-
-
-def rules_for(guardrails: Guardrails, action: str, actor: Actor, at: datetime) -> Rules:
-    """The rules that look at each account of a sweep."""
-    if not guardrails.enabled:
-        return Rules(spares_protected=False, own_account=None, restored_since=None)
-    bound = is_bound_by_restoring(actor, action)
-    return Rules(
-        spares_protected=True,
-        own_account=actor.account_id if action == "restore" else None,
-        restored_since=to_micros(at - guardrails.restored_within) if bound else None,
-    )
-
-
-@define
-class _Executing:
-    """A sweep that is being carried out.
-
-    Attributes:
-        acted_on: accounts ahead that the batch has acted on, though not by this sweep's turn.
-        seen: the position up to which that is known.
-    """
-
-    sweeps: Sweeps
-    reader: Reader
-    sweeping: Sweeping
-    batch_id: str
-    runner: Actor
-    acted_on: set[str] = field(factory=set)
-    seen: int = 0
-
-    def chunk(self, writer: Writer) -> Sweep:
-        """Carry out the next chunk, if there is one; the sweep afterwards."""
-        sweep = sweep_of(self.sweeping.records(self.batch_id))
-        if sweep.state is SweepState.COMPLETED:
-            return sweep
-        check_executable(sweep)
-        for actor in (self.runner, sweep.planned.actor):
-            self.sweeps.check_actor(self.reader, actor, writer.instant)
-        key = _key_of(sweep)
-        bounds = self.sweeping.next_bounds(key, sweep.last, CHUNK)
-        assert bounds is not None, "a sweep that is not completed has targets left"
-        last, number = bounds
-        outcomes = self._act(writer, sweep, Range(self.batch_id, key, sweep.last, last))
-        self._record(writer, sweep, last, number, outcomes)
-        self.seen = writer.head.position
-        return sweep_of(self.sweeping.records(self.batch_id))
-
-    def _act(self, writer: Writer, sweep: Sweep, targets: Range) -> dict[str, int]:
-        """Write what happens to the targets; how many had which outcome."""
-        action, planner = sweep.plan.action, sweep.planned.actor
-        command = sweep_command(action, sweep.plan.arguments)
-        _check_until(command, writer.instant)
-        guardrails = Guardrails.recorded(sweep.plan.guardrails)
-        self.acted_on.update(
-            self.sweeping.acted_on(targets, max(self.seen, sweep.planned.position))
-        )
-        judging = Judging(
-            command,
-            rules_for(guardrails, action, planner, writer.instant),
-            [id_ for id_ in self.acted_on if targets.after < id_ <= targets.last],
-        )
-        allowed = None
-        if isinstance(command, AccountDeleted) and guardrails.enabled and not sweep.approved_by:
-            allowed = self._allowed(guardrails.deletions_per_hour, planner, writer.instant)
-        return self.sweeping.act(writer, targets, judging, _envelope_of(sweep), allowed)
-
-    def _allowed(self, limit: int, planner: Actor, at: datetime) -> int:
-        """How many accounts the planner may delete now, before the hour is over."""
-        return max(limit - self.reader.deletions_by(planner, at - HOUR, max(limit, 1)), 0)
-
-    def _record(
-        self, writer: Writer, sweep: Sweep, last: str, number: int, outcomes: Mapping[str, int]
-    ) -> None:
-        total = dict(Counter(sweep.outcomes) + Counter(outcomes))
-        through = sweep.through + number
-        records: list[Event] = [SweepProgressed(through, last, total)]
-        if through == sweep.plan.size:
-            records.append(SweepCompleted(total))
-        envelope = replaced(_envelope_of(sweep), actor=self.runner)
-        writer.append(
-            [
-                Draft(None, sweep.version + i, record, envelope)
-                for i, record in enumerate(records, 1)
-            ],
-            {},
-        )
-
-
-def _key_of(sweep: Sweep) -> bytes:
-    planned = sweep.planned
-    return sweep_key(str(planned.batch_id), sweep.plan.digest, to_micros(planned.occurred_at))
-
-
-def _envelope_of(sweep: Sweep) -> Envelope:
-    planned = sweep.planned
-    return Envelope(
-        actor=planned.actor,
-        reason=planned.reason,
-        policy=planned.policy,
-        batch_id=planned.batch_id,
-        confidence=planned.confidence,
-        correlation_id=planned.correlation_id,
-    )
-
-
 def _ids(ids: Iterable[str | Account]) -> Iterator[str]:
     if isinstance(ids, str | bytes):
         raise InvalidInputError("a sweep takes several ids: put one into a list")
     for one in ids:
         yield one.id if isinstance(one, Account) else checked_id(one, "account_id")
-
-
-def _check_until(command: Command, at: datetime) -> None:
-    if isinstance(command, AccountSuspended) and command.until and command.until <= at:
-        raise InvalidInputError(
-            f"until must lie ahead: {instant_text(command.until)} is not after {instant_text(at)}"
-        )

@@ -218,7 +218,7 @@ LOOKED_AT = {
         "{self._targets}",
     },
     "_storage/sqlite.py": {"temp.{name}"},
-    "_storage/sweeping.py": {  # temporary, or cache
+    "_storage/sweep_acting.py": {  # temporary, or cache
         "{_CHUNK}",
         "{flags}",
         "{sanctions}",

@@ -27,7 +27,9 @@ from modlog._ground.sweeps import Sweep, SweepState, check_executable, sweep_com
 from modlog._ground.values import Actor, instant_text, to_micros
 from modlog._services.guarding import HOUR
 from modlog._storage.store import Reader, Writer
-from modlog._storage.sweeping import Judging, Range, Rules, Sweeping, sweep_key
+from modlog._storage.sweep_acting import Judging, SweepChunks
+from modlog._storage.sweep_judging import Rules
+from modlog._storage.sweeping import Range, Sweeping, sweep_key
 
 # Accounts in a transaction.
 CHUNK: Final = 10_000
@@ -103,6 +105,7 @@ class Executing:
     check_actor: CheckActor
     reader: Reader
     sweeping: Sweeping
+    chunks: SweepChunks
     batch_id: str
     runner: Actor
     acted_on: set[str] = field(factory=set)
@@ -117,7 +120,7 @@ class Executing:
         for actor in (self.runner, sweep.planned.actor):
             self.check_actor(self.reader, actor, writer.instant)
         key = key_of(sweep)
-        bounds = self.sweeping.next_bounds(key, sweep.last, CHUNK)
+        bounds = self.chunks.next_bounds(key, sweep.last, CHUNK)
         assert bounds is not None, "a sweep that is not completed has targets left"
         last, number = bounds
         outcomes = self._act(writer, sweep, Range(self.batch_id, key, sweep.last, last))
@@ -131,9 +134,7 @@ class Executing:
         command = sweep_command(action, sweep.plan.arguments)
         check_until(command, writer.instant)
         guardrails = Guardrails.recorded(sweep.plan.guardrails)
-        self.acted_on.update(
-            self.sweeping.acted_on(targets, max(self.seen, sweep.planned.position))
-        )
+        self.acted_on.update(self.chunks.acted_on(targets, max(self.seen, sweep.planned.position)))
         judging = Judging(
             command,
             _rules_for(guardrails, action, planner, writer.instant),
@@ -142,7 +143,7 @@ class Executing:
         allowed = None
         if isinstance(command, AccountDeleted) and guardrails.enabled and not sweep.approved_by:
             allowed = self._allowed(guardrails.deletions_per_hour, planner, writer.instant)
-        return self.sweeping.act(writer, targets, judging, envelope_of(sweep), allowed)
+        return self.chunks.act(writer, targets, judging, envelope_of(sweep), allowed)
 
     def _allowed(self, limit: int, planner: Actor, at: datetime) -> int:
         """How many accounts the planner may delete now, before the hour is over."""

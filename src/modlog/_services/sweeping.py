@@ -48,6 +48,7 @@ from modlog._services.sweep_chunks import (
 )
 from modlog._storage.selecting import EVERY_EVENT
 from modlog._storage.store import Reader, Writer
+from modlog._storage.sweep_acting import SweepChunks
 from modlog._storage.sweeping import Sweeping, sweep_key
 
 _SHOWN: Final = 10
@@ -498,8 +499,9 @@ class Sweeps:
         envelope = replaced(envelope_of(plan.sweep), actor=runner)
         with self._recording("execute", envelope), self._working() as reader:
             sweeping = Sweeping(reader.store.database, reader.session)
-            sweeping.make_chunk_table()
-            executing = Executing(self.check_actor, reader, sweeping, plan.batch_id, runner)
+            chunks = SweepChunks(reader.store.database, reader.session)
+            chunks.make_table()
+            executing = Executing(self.check_actor, reader, sweeping, chunks, plan.batch_id, runner)
             while True:
                 with self._writing(reader) as writer:
                     plan.sweep = executing.chunk(writer)
@@ -507,7 +509,7 @@ class Sweeps:
                     progress(SweepProgress(done=plan.sweep.through, total=plan.size))
                 if plan.sweep.state is SweepState.COMPLETED:
                     break
-            sweeping.drop_chunk_table()
+            chunks.drop_table()
         return SweepOutcome(batch_id=plan.batch_id, counts=plan.counts, plan=plan)
 
 

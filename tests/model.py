@@ -275,9 +275,9 @@ class Model:
         if do in REASON_IS_DUE and not (envelope["reason"] or "").strip():
             raise RefusedError("MissingReasonError")
         key, expected = given.get("idempotency_key"), given.get("expected_version")
+        if (known := self.answered(key, do, account_id, command, envelope)) is not None:
+            return known
         with self.transaction(now):
-            if (known := self.answered(key, do, account_id, command, envelope)) is not None:
-                return known
             if expected is not None and expected != len(self.history(account_id)):
                 raise RefusedError("ConcurrencyError")
             at = envelope["occurred_at"] or self.instant

@@ -337,6 +337,17 @@ class TestWithin:
 
             assert connection.execute("SELECT n FROM mine").fetchone() == (1,)
 
+    @pytest.mark.parametrize("shared_place", ["sqlite"], indirect=True)
+    @pytest.mark.parametrize("has_ledger", [False, True])
+    def test_a_refused_connection_holds_no_lock(self, shared, shared_place, tmp_path, has_ledger):
+        with another_database(shared_place, tmp_path) as (place, connection):
+            if has_ledger:
+                place.open().close()
+            with pytest.raises(modlog.InvalidInputError, match="leads to another"):
+                shared.within(connection).__enter__()
+
+            assert not connection.in_transaction
+
     # On PostgreSQL a transaction sees what is committed.
     @pytest.mark.parametrize("shared_place", ["sqlite"], indirect=True)
     def test_tells_a_deferred_transaction_that_was_overtaken(self, shared, users):
@@ -402,6 +413,12 @@ class TestClock:
         clock.set(last - FIVE_MINUTES)
 
         assert log.note("a", "x").recorded_at == last + MICROSECOND
+
+    def test_does_not_matter_to_what_is_recorded_already(self, log, clock):
+        first = log.create("a", idempotency_key="k")
+        clock.set(first.recorded_at - timedelta(days=1))
+
+        assert log.create("a", idempotency_key="k") == first
 
     @pytest.mark.parametrize("by", [MICROSECOND, timedelta(days=400)], ids=str)
     def test_may_not_be_further_behind(self, log, clock, by):

@@ -124,8 +124,15 @@ class Database(Protocol):
         """A transaction in a session of `reading`; it commits at the end, or not at all."""
         ...
 
-    def joining(self, connection: Any) -> AbstractContextManager[Session]:
-        """The caller's own open transaction on the same database."""
+    def joining(
+        self, connection: Any, check: Callable[[Session], None]
+    ) -> AbstractContextManager[Session]:
+        """The caller's own open transaction on the same database.
+
+        Args:
+            connection: the caller's.
+            check: raises if the connection must not be used; it is then left as it was.
+        """
         ...
 
     def savepoint(self, session: Session) -> AbstractContextManager[None]:

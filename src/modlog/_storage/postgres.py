@@ -213,7 +213,7 @@ class PostgresDatabase:
             yield session
 
     @contextmanager
-    def joining(self, connection: Any) -> Iterator[Session]:
+    def joining(self, connection: Any, check: Callable[[Session], None]) -> Iterator[Session]:
         if not isinstance(connection, psycopg.Connection):
             raise InvalidInputError(
                 "within() on PostgreSQL takes a psycopg.Connection, not "
@@ -229,6 +229,7 @@ class PostgresDatabase:
             # A query of a table that is not there would abort the caller's transaction.
             if session.row("SELECT to_regclass(?)", (self.table("meta"),)) == (None,):
                 raise elsewhere()
+            check(session)
             yield session
 
     @contextmanager

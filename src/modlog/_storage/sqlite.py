@@ -155,25 +155,30 @@ class SQLiteDatabase:
         return _Transaction(session, "BEGIN IMMEDIATE", self._writer)
 
     @contextmanager
-    def joining(self, connection: Any) -> Iterator[Session]:
+    def joining(self, connection: Any, check: Callable[[Session], None]) -> Iterator[Session]:
         if not isinstance(connection, sqlite3.Connection):
             raise InvalidInputError(
                 f"within() on SQLite takes a sqlite3.Connection, not {type(connection).__name__}"
             )
         if connection.text_factory is not str:
             raise InvalidInputError("within() needs a connection whose text_factory is str")
-        if connection.in_transaction:
-            with _translated():
-                yield _locked(connection)
-            return
-        if connection.isolation_level is None:
+        is_open = connection.in_transaction
+        if not is_open and connection.isolation_level is None:
             raise InvalidInputError(
                 "within() needs an open transaction, this connection commits each statement "
                 'by itself: execute("BEGIN IMMEDIATE") first'
             )
         with _translated():
-            connection.execute("BEGIN IMMEDIATE")
-            yield _locked(connection)
+            if not is_open:
+                connection.execute("BEGIN IMMEDIATE")
+            try:
+                session = _locked(connection)
+                check(session)
+            except BaseException:
+                if not is_open:
+                    connection.rollback()
+                raise
+            yield session
 
     @contextmanager
     def savepoint(self, session: Session) -> Iterator[None]:

@@ -132,9 +132,12 @@ class Store:
             InvalidInputError: the connection leads to another ledger.
         """
         own = self._ledger_id
-        with self.database.joining(connection) as session:
+
+        def check(session: Session) -> None:
             if self._read_ledger_id(session) != own:
                 raise elsewhere()
+
+        with self.database.joining(connection, check) as session:
             yield self._writer(session, now)
 
     @cached_property
@@ -155,9 +158,11 @@ class Store:
     ) -> RecordedEvent:
         """One command as one transaction: look the key up, decide, write."""
         with self.database.reading() as session, self.database.beginning(session):
+            if key and (before := self.answered(session, key)):
+                return before
             state, head = self._locked(session, account_id)
             writer = Writer(self, session, head, head.next_instant(to_micros(now)))
-            event = writer.record(account_id, decide, key, state)
+            event = writer.decided(decide, key, state)
         self.signal.notify()
         return event
 
@@ -282,18 +287,15 @@ class Writer:
         )
         return {bytes(digest): bytes(request) for digest, request in rows}
 
-    def record(
-        self,
-        account_id: str,
-        decide: Decide,
-        key: Key | None,
-        state: AccountState | None = None,
-    ) -> RecordedEvent:
-        """One command: look the key up, decide, write; on the account's state if it is known."""
+    def record(self, account_id: str, decide: Decide, key: Key | None) -> RecordedEvent:
+        """One command: look the key up, decide, write."""
         if key and (before := self.store.answered(self.session, key)):
             return before
-        if state is None:
-            state = self.states([account_id]).get(account_id) or AccountState()
+        state = self.states([account_id]).get(account_id) or AccountState()
+        return self.decided(decide, key, state)
+
+    def decided(self, decide: Decide, key: Key | None, state: AccountState) -> RecordedEvent:
+        """One command whose key is new, on the account's state: decide, write."""
         reader = Reader(self.store, self.session, self.head)
         draft = decide(reader, state, self.instant)
         return self.store.write_one(self, draft, state, key)

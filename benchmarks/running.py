@@ -103,7 +103,7 @@ class Plan:
     @property
     def accounts_a_turn(self) -> int:
         """Accounts that one turn uses up, so that all turns meet equally short histories."""
-        return accounts_needed(self.commands, WRITERS)
+        return WRITERS * accounts_needed(self.commands)
 
     def turns(self) -> Iterator[tuple[int, str, str, str]]:
         """Round, store, operation and system, those that are compared next to each other."""

@@ -81,9 +81,9 @@ def _check(system: Any, task: Task) -> None:
         system.check(Population(task.n), **_LEAVES[task.operation])
 
 
-def accounts_needed(commands: int, writers: int = 1) -> int:
+def accounts_needed(commands: int) -> int:
     """How many accounts so many commands are for: two for each, and those of the warm-up."""
-    return commands // 2 + writers * WARM_UP
+    return commands // 2 + WARM_UP
 
 
 def _accounts(first: int, commands: int) -> list[str]:
@@ -100,14 +100,13 @@ def _seconds(system: Any, accounts: list[str], start: Any = None) -> float:
 
 
 def _writers(task: Task) -> Measured:
-    """Writers at once, a process each; until the slowest is through."""
+    """Writers at once, a process with so many commands each; until the slowest is through."""
     context = multiprocessing.get_context("spawn")
     start, results = context.Barrier(WRITERS), context.Queue()
-    each = task.n // WRITERS
     processes = [
         context.Process(
             target=_writer,
-            args=(task, task.first + number * accounts_needed(each), each, start, results),
+            args=(task, task.first + number * accounts_needed(task.n), task.n, start, results),
         )
         for number in range(WRITERS)
     ]
@@ -115,7 +114,7 @@ def _writers(task: Task) -> Measured:
         process.start()
     for process in processes:
         process.join()
-    return Measured(each * WRITERS, max(results.get(timeout=1) for _ in processes))
+    return Measured(WRITERS * task.n, max(results.get(timeout=1) for _ in processes))
 
 
 def _writer(task: Task, first: int, commands: int, start: Any, results: Any) -> None:

@@ -21,7 +21,9 @@ from tests import places
 ANN = Actor.human("ann")
 KILLS = 7  # for each store and each way to write
 TOGETHER = 5
-CHUNK = 20
+# Records a transaction, kills, and the seconds that a chunk takes at the most. Large chunks are
+# written by a thread of their own on SQLite.
+SMALL, LARGE = (20, KILLS, 0.01), (1_500, 4, 0.1)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
@@ -35,7 +37,7 @@ def place(request):
         yield place
 
 
-def killed(place, work: Work, chance: random.Random) -> list[int]:
+def killed(place, work: Work, chance: random.Random, within: float = 0.01) -> list[int]:
     """Have a child work until it is killed at a random moment; what it had acknowledged."""
     reading, writing = os.pipe()
     with gone_afterwards(place) as its_place:
@@ -44,7 +46,7 @@ def killed(place, work: Work, chance: random.Random) -> list[int]:
             work_until_killed(its_place, work, writing)
         os.close(writing)
         acknowledged = os.read(reading, 8 * chance.randint(1, 8))
-        time.sleep(chance.random() * 0.01)
+        time.sleep(chance.random() * within)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
@@ -138,12 +140,14 @@ def records(count: int) -> list[dict[str, Any]]:
     return made
 
 
-def importing(given: list[dict], log: modlog.ModLog, acknowledge) -> modlog.IngestOutcome:
+def importing(
+    given: list[dict], chunk: int, log: modlog.ModLog, acknowledge
+) -> modlog.IngestOutcome:
     """Import, and acknowledge what is new, from where an import before this one had stopped."""
     return log.ingest(
         given,
         batch_id="import-1",
-        chunk=CHUNK,
+        chunk=chunk,
         progress=lambda so_far: so_far.recorded and acknowledge(so_far.recorded + so_far.skipped),
     )
 
@@ -160,17 +164,19 @@ def told(log: modlog.ModLog) -> dict[str, list]:
 
 
 @pytest.mark.parametrize(
-    "kills", [KILLS, pytest.param(60, marks=pytest.mark.soak)], ids=["few", "many"]
+    ("chunk", "kills", "within"),
+    [SMALL, LARGE, pytest.param(20, 60, 0.01, marks=pytest.mark.soak)],
+    ids=["few", "few, in large chunks", "many"],
 )
-def test_imports(place, kills):
+def test_imports(place, chunk, kills, within):
     chance = random.Random(f"imports on {place.kind}")
-    work = partial(importing, records(600 * kills))
+    work = partial(importing, records(min(30 * chunk * kills, 72_000)), chunk)
     with modlog.open("sqlite://") as undisturbed:
         expected = work(undisturbed, lambda _: None)
         with place.open() as log:
             assert log.head == 0
         for _ in range(kills):
-            acknowledged = killed(place, work, chance)
+            acknowledged = killed(place, work, chance, within)
             with place.open() as log:
                 assert log.head >= acknowledged[-1]
                 # Whole chunks only, and each as the undisturbed import recorded it.

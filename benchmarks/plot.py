@@ -13,7 +13,7 @@ from benchmarks.running import GROWING
 from benchmarks.tables import Results
 
 _WIDTH, _HEIGHT = 380, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 20, 40, 45
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 40, 40, 45
 _LEGEND: Final = 24
 _COLOURS: Final = (
     "#0072b2",

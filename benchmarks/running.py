@@ -70,9 +70,9 @@ GROWING: Final = {
     "history_in": "history of one account",
     "command_in": "one durable command",
     "wave_sweep_in": "sweep of 1,000 neighbours",
-    "wave_revert_in": "its revert",
+    "wave_revert_in": "revert of those neighbours",
     "sweep_in": "sweep of 1,000 accounts from all over",
-    "revert_in": "the revert of that",
+    "revert_in": "revert of those accounts",
 }
 # What is measured once, of the whole of the largest of these logs.
 LARGEST: Final = {"verify": "verification", "rebuild": "rebuild of the current state"}

@@ -599,9 +599,11 @@ def test_what_goes_wrong_while_it_is_written_is_told(file):
             ((pages,),) = connection.execute("PRAGMA max_page_count")
             connection.execute("PRAGMA max_page_count = 60")
 
-        with pytest.raises(modlog.StoreFullError, match="make room"):
+        with traced(log) as seen, pytest.raises(modlog.StoreFullError, match="make room"):
             log.ingest(notes(5_000))
 
+        written = {sql for sql, _ in seen if sql.startswith("INSERT INTO modlog_events")}
+        assert len(written) == 1  # and nothing after it, which would not be taken back
         assert log.head == 0
         connection.execute(f"PRAGMA max_page_count = {pages}")
         assert load(log, *notes(5_000)).recorded == 5_000

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
+from threading import Event
 from typing import Any, Final
 
 from modlog._storage.database import Row
@@ -35,14 +36,24 @@ def loading(
     size = min(_ROWS, most)
     cursor = connection.cursor()
     rows: list[Row] = []
-    written: list[Future[Any]] = []
+    written: list[Future[None]] = []
+    has_failed = Event()
+
+    def write(params: Sequence[Any]) -> None:
+        # A full disk rolls the transaction back: what came after it would be written by itself.
+        if has_failed.is_set():
+            return
+        try:
+            cursor.execute(insertion(table, columns, size), params)
+        except BaseException:
+            has_failed.set()
+            raise
 
     def add(row: Row) -> None:
         rows.append(row)
         if len(rows) == size:
-            params = tuple(chain.from_iterable(rows))
+            written.append(writing.submit(write, tuple(chain.from_iterable(rows))))
             rows.clear()
-            written.append(writing.submit(cursor.execute, insertion(table, columns, size), params))
 
     with ThreadPoolExecutor(1) as writing:  # it begins a thread when there is something to do
         yield add

@@ -20,6 +20,7 @@ import modlog
 from modlog import Actor
 from tests import places
 from tests.conftest import start_postgres
+from tests.tracing import own_connection
 
 ANN = Actor.human("ann")
 
@@ -97,6 +98,31 @@ def test_a_full_disk(small_disk, way):
         small_disk.make_room(log)
         write_much(log, way)
         assert log.head > 1
+        assert log.verify().ok
+
+
+def test_a_full_disk_ends_the_transaction_that_it_is_met_in(small_disk):
+    """SQLite rolls all of it back: who catches the error cannot go on with a part of it."""
+    with modlog.open(f"sqlite:///{small_disk.file}") as log:
+        log.create("a", profile={"about": BIG})
+        with own_connection(log) as connection:
+            connection.execute("PRAGMA cache_size = 10")  # pages go to the disk before the commit
+        small_disk.fill(log)
+        block = log.transaction()
+        block.__enter__()
+        with pytest.raises(modlog.StoreFullError, match="make room"):
+            log.note("a", BIG)
+        if not small_disk.is_real:
+            connection.rollback()  # which a limit does not lead to
+
+        with pytest.raises(modlog.StoreError, match="begin it again"):
+            log.note("a", "small")
+        with pytest.raises(modlog.StoreError, match="begin it again"):
+            block.__exit__(None, None, None)
+
+        assert log.head == 1
+        small_disk.make_room(log)
+        log.note("a", BIG)
         assert log.verify().ok
 
 

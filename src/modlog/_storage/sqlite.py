@@ -182,14 +182,18 @@ class SQLiteDatabase:
 
     @contextmanager
     def savepoint(self, session: Session) -> Iterator[None]:
-        session.run("SAVEPOINT modlog_part")
-        try:
-            yield
-        except BaseException:
-            session.run("ROLLBACK TO modlog_part")
+        assert isinstance(session, SQLiteSession)
+        with _translated():
+            _check_open(session)
+            session.run("SAVEPOINT modlog_part")
+            try:
+                yield
+            except BaseException:
+                if session.connection.in_transaction:
+                    session.run("ROLLBACK TO modlog_part")
+                    session.run("RELEASE modlog_part")
+                raise
             session.run("RELEASE modlog_part")
-            raise
-        session.run("RELEASE modlog_part")
 
     def take(self) -> SQLiteSession:
         """A session for this thread alone, until it is given back."""
@@ -454,6 +458,7 @@ class _Transaction:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             if error is None:
+                _check_open(self._session)
                 self._session.run("COMMIT")
         finally:
             try:
@@ -464,6 +469,18 @@ class _Transaction:
     def _release(self) -> None:
         if self._lock:
             self._lock.release()
+
+
+def _check_open(session: SQLiteSession) -> None:
+    """Refuse to go on after a full disk or an I/O error that somebody has caught in a transaction.
+
+    It has been rolled back by then, and what came after it would be recorded by itself.
+    """
+    if not session.connection.in_transaction:
+        raise StoreError(
+            "SQLite gave the whole transaction up after an error in it, and nothing of it is "
+            "recorded: begin it again"
+        )
 
 
 def _roll_back(session: SQLiteSession) -> None:

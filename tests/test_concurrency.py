@@ -200,6 +200,20 @@ def test_one_key_leads_to_one_event(place):
         assert log.head == 2
 
 
+def test_one_key_leads_to_one_event_where_the_lock_comes_first(place, monkeypatch):
+    """On PostgreSQL that is the way of who was overtaken three times."""
+    monkeypatch.setattr("modlog._storage.postgres_store.PostgresStore._ATTEMPTS", 0)
+    with place.open() as log:
+        log.create("a", actor=ANN)
+        for number in range(ROUNDS):
+
+            def write(n: int, key: str = f"{number}") -> int:
+                return log.note("a", "once", actor=ANN, idempotency_key=key).position
+
+            assert set(in_threads(write, 8)) == {number + 2}
+        assert log.head == ROUNDS + 1
+
+
 def keyed_elsewhere(place, n, queue):
     with place.open() as log, modlog.acting(ANN):
         queue.put([log.note("a", f"{k}", idempotency_key=f"{k}").position for k in range(20)])

@@ -168,7 +168,7 @@ COSTS = {
         "restore": 7,
         "change_profile": 6,
         "note with a key": 8,
-        "note with a known key": 4,
+        "note with a known key": 5,
         "account": 1,
         "history": 1,
         "head": 1,

@@ -20,7 +20,7 @@ def record_function(database: Database, name: str) -> str:
 
     Commands queue for an advisory lock of this ledger before they take the head: its release
     wakes one of them, in order. Those who queue for a row are woken twice, and look anew for
-    its newest version; four writers together are an eighth slower so.
+    its newest version; four writers together are up to an eighth slower so.
     """
     table = database.table
     head = table("head").replace("'", "''")

@@ -49,8 +49,8 @@ _TYPES: Final[dict[ColumnType, str]] = {
 # Pages that a connection keeps at the most. Accounts come in no order, so that inserts meet
 # all of an index; with SQLite's own 2 MiB most of them would have to be read again.
 _CACHE_KIB: Final = 64 * 1024
-# Pages in the write-ahead log from which on they are moved: SQLite's own figure, and in a series
-# of large transactions: 250 MiB.
+# Pages in the write-ahead log from which on they are moved: SQLite's own figure, and that for a
+# series of large transactions, which are 250 MiB.
 _PAGES: Final = 1_000
 _PAGES_OF_SERIES: Final = 64 * _PAGES
 # How long a writer waits for one of another process, in seconds.

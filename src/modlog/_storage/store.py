@@ -158,9 +158,10 @@ class Store:
     ) -> RecordedEvent:
         """One command as one transaction: look the key up, decide, write."""
         with self.database.reading() as session, self.database.beginning(session):
+            state, head = self._locked(session, account_id)
+            # Under the lock, or another could use the key meanwhile; before the clock is asked.
             if key and (before := self.answered(session, key)):
                 return before
-            state, head = self._locked(session, account_id)
             writer = Writer(self, session, head, head.next_instant(to_micros(now)))
             event = writer.decided(decide, key, state)
         self.signal.notify()

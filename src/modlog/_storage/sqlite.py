@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -55,6 +56,8 @@ _PAGES: Final = 1_000
 _PAGES_OF_SERIES: Final = 64 * _PAGES
 # How long a writer waits for one of another process, in seconds.
 _LOCK_TIMEOUT: Final = 60.0
+# How long it waits between two tries where SQLite does not wait by itself, in seconds.
+_LOCK_PAUSE: Final = 0.005
 
 
 class SQLiteSession:
@@ -355,7 +358,7 @@ class SQLiteDatabase:
             )
             try:
                 if self._path and self._mode != "ro":
-                    connection.execute("PRAGMA journal_mode = WAL")
+                    _set_wal(connection)
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             except BaseException:
@@ -377,6 +380,23 @@ class SQLiteDatabase:
         if self._memory is not None and self._home == os.getpid():
             with self._turn:
                 self._memory.connection.close()
+
+
+def _set_wal(connection: sqlite3.Connection) -> None:
+    """Have a file in WAL mode; wait while others open it for the first time, or close it.
+
+    SQLite itself does not wait here: two that both want the file alone could wait for ever.
+    """
+    until = time.monotonic() + _LOCK_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_LOCK_PAUSE)
+        else:
+            return
 
 
 def _locked(connection: sqlite3.Connection) -> SQLiteSession:

@@ -1,9 +1,11 @@
 """Queries find their rows by index, and a command costs as few statements as it does today."""
 
 import re
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -214,6 +216,15 @@ def taken_back(log):
     log.revert(Selection(batch_id="sweep"), actor=ANN, reason="a mistake")
 
 
+def noted(log, number: int = 2_000):
+    """An import of one note for each of many accounts, in no order."""
+    log.ingest(
+        {"do": "note", "account_id": f"a{n * 7_919 % ACCOUNTS}", "text": "x", "at": START}
+        | {"actor": {"kind": "bot", "id": "b"}}
+        for n in range(number)
+    )
+
+
 # Of a sweep from its plan to its end, and of its revert, with one chunk each.
 COSTS_OF_CHUNKS = {
     "sqlite": {"swept": 47, "taken_back": 26},
@@ -298,3 +309,33 @@ def test_a_sweep_and_its_revert_read_no_histories(kind):
 
     for name, read in short.items():
         assert 0 < long[name] <= 1.05 * read + 5, (short, long)
+
+
+def bytes_written() -> int:
+    """By this process, into whatever file."""
+    (line,) = re.findall(r"wchar: (\d+)", Path("/proc/self/io").read_text())
+    return int(line)
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not count them")
+@pytest.mark.parametrize("use", [swept, taken_back, noted])
+def test_sqlite_copies_no_page_before_it_is_changed(use, tmp_path):
+    """A statement that may be undone alone would need copies; all go back together here."""
+    file = tmp_path / "ledger.db"
+    guardrails = modlog.Guardrails(sweep_size=10_000, sweep_share=1)
+    with modlog.open(f"sqlite:///{file}", guardrails=guardrails) as log:
+        noted(log, ACCOUNTS)
+        if use is taken_back:
+            swept(log)
+        # Somebody who reads the file keeps the write-ahead log from being moved into it.
+        with closing(sqlite3.connect(file)) as reader:
+            reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM modlog_meta").fetchall()
+            before = bytes_written()
+            use(log)
+            written = bytes_written() - before
+            ahead = file.with_name("ledger.db-wal").stat().st_size
+
+    assert ahead > 100 * 4_096
+    assert ahead <= written < 1.05 * ahead

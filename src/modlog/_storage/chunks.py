@@ -42,10 +42,11 @@ def write_chunk(writer: Writer, chunk: str, sample: Draft, number: int) -> None:
         sample: an event like all of them.
         number: how many rows the chunk has.
     """
+    database = writer.store.database
     writer.session.run(*events_of_chunk(writer, chunk, sample))
     setting, params = move(writer, sample)
     writer.session.run(
-        f"UPDATE {writer.store.database.table('accounts')} AS a SET {setting}"
+        f"{database.update_accounts()} AS a SET {setting}"
         f" WHERE account_id IN (SELECT account_id FROM {chunk} AS chunk)",
         params,
     )
@@ -58,7 +59,7 @@ def events_of_chunk(writer: Writer, chunk: str, sample: Draft) -> Statement:
     values["position"] = writer.head.position
     columns = ", ".join(_OWN.get(name) or _typed(name) for name in EVENT_COLUMNS)
     return (
-        f"INSERT INTO {writer.store.database.table('events')} ({', '.join(EVENT_COLUMNS)})"
+        f"{writer.store.database.insert_into('events')} ({', '.join(EVENT_COLUMNS)})"
         f" SELECT {columns} FROM {chunk} AS chunk ORDER BY account_id",
         [values[name] for name in EVENT_COLUMNS if name == "position" or name not in _OWN],
     )

@@ -87,6 +87,14 @@ class Database(Protocol):
         """How a statement names one of modlog's tables."""
         ...
 
+    def insert_into(self, name: str) -> str:
+        """How a statement begins that inserts rows into one of modlog's tables."""
+        ...
+
+    def update_accounts(self) -> str:
+        """How a statement begins that changes many accounts."""
+        ...
+
     @property
     def writes_at_once(self) -> bool:
         """Whether a statement can write several tables, with rows that one part hands to others."""

@@ -169,6 +169,12 @@ class PostgresDatabase:
     def table(self, name: str) -> str:
         return f"{self._qualifier}{_PREFIX}{name}"
 
+    def insert_into(self, name: str) -> str:
+        return f"INSERT INTO {self.table(name)}"
+
+    def update_accounts(self) -> str:
+        return f"UPDATE {self.table('accounts')}"
+
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
         return f"{column} = ANY(?)", (list(values),)
 

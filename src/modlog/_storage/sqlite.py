@@ -37,7 +37,7 @@ from modlog._storage.schema import (
     create_indexes,
     create_table,
 )
-from modlog._storage.sqlite_loading import insertion, loading
+from modlog._storage.sqlite_loading import INSERT, insertion, loading
 
 _PREFIX: Final = "modlog_"
 _TYPES: Final[dict[ColumnType, str]] = {
@@ -119,6 +119,15 @@ class SQLiteDatabase:
 
     def table(self, name: str) -> str:
         return _PREFIX + name
+
+    # OR FAIL, because a statement that fails is never undone alone, but always with its transaction
+    # or savepoint: else SQLite would copy each page first that the statement is about to change.
+
+    def insert_into(self, name: str) -> str:
+        return f"{INSERT} {self.table(name)}"
+
+    def update_accounts(self) -> str:
+        return f"UPDATE OR FAIL {self.table('accounts')}"
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
         if isinstance(values[0], bytes):  # JSON has none
@@ -545,7 +554,7 @@ def _event_guard(table: str) -> str:
         " WHERE foreign_id = NEW.foreign_id AND version = NEW.version)"
         f" ELSE EXISTS (SELECT 1 FROM {table} WHERE account_id IS NULL AND foreign_id IS NULL"
         " AND batch_id = NEW.batch_id AND version = NEW.version) END"
-        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}: this place is taken, or is not the next'); END"
+        f" BEGIN SELECT RAISE(FAIL, '{_REFUSAL}: this place is taken, or is not the next'); END"
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from modlog._storage.database import Row
 
+# How rows are inserted: see `SQLiteDatabase.insert_into`.
+INSERT: Final = "INSERT OR FAIL INTO"
 # Rows of a statement. Fewer, and the thread waits for Python's lock more than it writes; more,
 # and more of a chunk is left to be written when its last row has come.
 _ROWS: Final = 1_000
@@ -66,4 +68,4 @@ def loading(
 def insertion(table: str, columns: tuple[str, ...], rows: int = 1) -> str:
     """The statement that inserts so many rows."""
     row = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"
+    return f"{INSERT} {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"

@@ -216,11 +216,12 @@ class SweepChunks:
     def _change(self, command: Command, chunk: str, at: int) -> Statement:
         """What the events of a chunk change in the projection beside the accounts."""
         flags, sanctions = self._table("flags"), self._table("sanctions")
+        insert_into = self.database.insert_into
         which = f"account_id IN (SELECT account_id FROM {chunk} AS chunk)"
         match command:
             case AccountFlagged():
                 return (
-                    f"INSERT INTO {flags} SELECT account_id, version, CAST(? AS text)"
+                    f"{insert_into('flags')} SELECT account_id, version, CAST(? AS text)"
                     f" FROM {chunk} AS chunk ORDER BY account_id",
                     (command.label,),
                 )
@@ -234,7 +235,7 @@ class SweepChunks:
                 )
         until = command.until if isinstance(command, AccountSuspended) else None
         return (
-            f"INSERT INTO {sanctions} SELECT account_id, version, CAST(? AS text),"
+            f"{insert_into('sanctions')} SELECT account_id, version, CAST(? AS text),"
             f" CAST(? AS bigint), CAST(? AS bigint) FROM {chunk} AS chunk ORDER BY account_id",
             (
                 "suspension" if isinstance(command, AccountSuspended) else "deletion",
@@ -246,7 +247,7 @@ class SweepChunks:
     def _others(self, chunk: str, targets: Range) -> Statement:
         """What keeps the outcomes of the accounts of a chunk that are not acted on."""
         return (
-            f"INSERT INTO {self._table('sweep_outcomes')} SELECT CAST(? AS text), account_id,"
+            f"{self.database.insert_into('sweep_outcomes')} SELECT CAST(? AS text), account_id,"
             f" outcome, rule FROM {chunk} AS chunk WHERE outcome <> '{Outcome.DONE}'"
             " ORDER BY account_id",
             (targets.batch_id,),

@@ -114,7 +114,7 @@ class Sweeping:
         refusal, refused = planned_refusal(self.database, command, at, rules)
         self.database.steer(self.session)
         self.session.run(
-            f"INSERT INTO {self._table('sweep_targets')} SELECT ?, i.account_id,"
+            f"{self.database.insert_into('sweep_targets')} SELECT ?, i.account_id,"
             f" {status_of(self.database)}, coalesce(a.protected, 0), {refusal}"
             f" FROM {_IDS} AS i LEFT JOIN {self._table('accounts')} AS a"
             " ON a.account_id = i.account_id WHERE i.account_id > ? AND i.account_id <= ?"

@@ -625,7 +625,7 @@ def test_sqlite_takes_a_thousand_events_in_a_statement(file):
 
 def test_a_small_import_puts_nothing_off(file):
     with modlog.open(f"sqlite:///{file}") as log, traced(log) as seen:
-        load(log, *notes(999))
+        load(log, *notes(499))
 
     statements = [sql for sql, _ in seen]
     assert "COMMIT" in statements

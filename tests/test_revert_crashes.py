@@ -8,7 +8,7 @@ import time
 import pytest
 
 from modlog import Actor, ConflictError, Selection, Status
-from modlog._services import reverting
+from modlog._services import ledger, reverting
 from tests import places
 from tests.likeness import assert_same, plain_account
 
@@ -35,6 +35,7 @@ def shared_place(request):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(reverting, "CHUNK", 7)
+    monkeypatch.setattr(ledger, "_LARGE", 1)  # so that threads are killed as well
 
 
 def clean_up(place, prefix=""):

@@ -11,7 +11,7 @@ from attrs import frozen
 
 import modlog
 from modlog import Actor, Guardrails, Selection, SweepState
-from modlog._services import reverting, sweep_chunks
+from modlog._services import ledger, reverting, sweep_chunks
 from tests import places
 
 FORK = multiprocessing.get_context("fork")
@@ -33,6 +33,7 @@ def kind(request):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(sweep_chunks, "CHUNK", 7)
+    monkeypatch.setattr(ledger, "_LARGE", 1)  # so that threads are killed as well
     monkeypatch.setattr(reverting, "CHUNK", 7)
     monkeypatch.setattr("modlog._storage.sweeping.PAGE", 7)
 

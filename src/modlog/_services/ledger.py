@@ -36,8 +36,9 @@ from modlog._storage.replays import rebuild_all
 from modlog._storage.selecting import Condition
 from modlog._storage.store import Reader, Store, Writer
 
-# Records of a transaction from which on an import is a series of large ones.
-_LARGE: Final = 1_000
+# Records of a transaction, or accounts of a series, from which on it counts as large: what each
+# of them changes may lie in two pages of its own.
+_LARGE: Final = 500
 
 
 def open_ledger(
@@ -363,16 +364,42 @@ class ModLog(Commands):
         return self.sweep(batch_id).execute(progress=progress, actor=actor)
 
     def _sweeps(self) -> Sweeps:
-        return Sweeps(self._guardrails, self._reader, self._chunk_in, self._present, self._refused)
+        return Sweeps(
+            self._guardrails,
+            self._reader,
+            self._chunk_in,
+            self._series_in,
+            self._present,
+            self._refused,
+        )
 
     def _reverting(self) -> Reverting:
         refused = self._refused if self._guardrails.enabled else None
-        return Reverting(self._reader, self._chunk_in, self._snapshot_in, self._present, refused)
+        return Reverting(
+            self._reader,
+            self._chunk_in,
+            self._series_in,
+            self._snapshot_in,
+            self._present,
+            refused,
+        )
 
     @contextmanager
     def _chunk_in(self, reader: Reader) -> Iterator[Writer]:
         with self._chunk(reader.session) as writer:
             yield writer
+
+    @contextmanager
+    def _series_in(self, reader: Reader, accounts: int) -> Iterator[None]:
+        """Chunks that change so many accounts together."""
+        if accounts < _LARGE or self._writer() is not None:
+            yield
+            return
+        try:
+            with self._store.database.postponing(reader.session):
+                yield
+        finally:
+            self._store.database.settle_later()
 
     @contextmanager
     def _snapshot_in(self, reader: Reader) -> Iterator[Reader]:

@@ -217,6 +217,7 @@ class Reverting:
 
     _working: Callable[[], AbstractContextManager[Reader]]
     _writing: Callable[[Reader], AbstractContextManager[Writer]]
+    _series: Callable[[Reader, int], AbstractContextManager[None]]
     _snapshot: Callable[[Reader], AbstractContextManager[Reader]]
     _now: Callable[[Reader], datetime]
     _refuse: Refuse | None  # where guardrails hold
@@ -324,13 +325,14 @@ class Reverting:
         irreversible = targets.irreversible()
         already = 0 if first.is_new else targets.leave_out_batch(asked.batch_id, 0, first.seen)
         applying = _Applying(self, reader, targets, asked, first.seen, already, refused)
-        for within in targets.ranges(CHUNK):
-            with self._writing(reader) as writer:
-                if self._refuse:
-                    applying.check_own(writer, within)
-                applying.chunk(writer, within)
-            if asked.progress:
-                asked.progress(RevertProgress(done=applying.done, total=total))
+        with self._series(reader, targets.number):
+            for within in targets.ranges(CHUNK):
+                with self._writing(reader) as writer:
+                    if self._refuse:
+                        applying.check_own(writer, within)
+                    applying.chunk(writer, within)
+                if asked.progress:
+                    asked.progress(RevertProgress(done=applying.done, total=total))
         return RevertOutcome(
             batch_id=asked.batch_id,
             reverted=applying.reverted,

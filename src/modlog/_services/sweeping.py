@@ -288,6 +288,7 @@ class Sweeps:
     guardrails: Guardrails
     _working: Callable[[], AbstractContextManager[Reader]]
     _writing: Callable[[Reader], AbstractContextManager[Writer]]
+    _series: Callable[[Reader, int], AbstractContextManager[None]]
     _now: Callable[[Reader], datetime]
     _refuse: Refuse
 
@@ -502,13 +503,14 @@ class Sweeps:
             chunks = SweepChunks(reader.store.database, reader.session)
             chunks.make_table()
             executing = Executing(self.check_actor, reader, sweeping, chunks, plan.batch_id, runner)
-            while True:
-                with self._writing(reader) as writer:
-                    plan.sweep = executing.chunk(writer)
-                if progress:
-                    progress(SweepProgress(done=plan.sweep.through, total=plan.size))
-                if plan.sweep.state is SweepState.COMPLETED:
-                    break
+            with self._series(reader, plan.size):
+                while True:
+                    with self._writing(reader) as writer:
+                        plan.sweep = executing.chunk(writer)
+                    if progress:
+                        progress(SweepProgress(done=plan.sweep.through, total=plan.size))
+                    if plan.sweep.state is SweepState.COMPLETED:
+                        break
             chunks.drop_table()
         return SweepOutcome(batch_id=plan.batch_id, counts=plan.counts, plan=plan)
 

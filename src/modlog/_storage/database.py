@@ -204,12 +204,16 @@ class Database(Protocol):
     def postponing(self, session: Session) -> AbstractContextManager[None]:
         """Leave for later what need not be done at each commit of a series of large ones.
 
-        After the last of them comes `settle`.
+        After the last of them comes `settle` or `settle_later`.
         """
         ...
 
     def settle(self) -> None:
         """Do what `postponing` has left."""
+        ...
+
+    def settle_later(self) -> None:
+        """Have it done, and do not wait for it."""
         ...
 
     def lock_schema(self, session: Session) -> None:
@@ -275,12 +279,12 @@ class Pool(Generic[_C]):
         """Whether the pool gives out no more connections."""
         return self._closed
 
-    def take(self) -> _C:
-        """An idle connection, or a new one."""
+    def take(self, *, anew: bool = False) -> _C:
+        """An idle connection, or a new one; always that if `anew`."""
         if self._closed:
             raise StoreUnavailableError("this ledger is closed: open it again with modlog.open")
         self.notice_fork()
-        connection = self._first_idle()
+        connection = self._first_idle(anew=anew)
         try:
             while connection is not None:
                 if self._is_alive is None or self._is_alive(connection):
@@ -293,12 +297,12 @@ class Pool(Generic[_C]):
                 self._no_longer_in_use()
             raise
 
-    def _first_idle(self) -> _C | None:
+    def _first_idle(self, *, anew: bool) -> _C | None:
         with self._lock:
             while self._forking:
                 self._changed.wait()
             self._in_use.append(threading.get_ident())
-            return self._idle.pop() if self._idle else None
+            return self._idle.pop() if self._idle and not anew else None
 
     def _next_idle(self) -> _C | None:
         with self._lock:

@@ -325,6 +325,9 @@ class PostgresDatabase:
     def settle(self) -> None:
         pass
 
+    def settle_later(self) -> None:
+        pass
+
     # Schema
 
     def lock_schema(self, session: Session) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -38,6 +38,7 @@ from modlog._storage.schema import (
     create_table,
 )
 from modlog._storage.sqlite_loading import INSERT, insertion, loading
+from modlog._storage.sqlite_settling import Settling
 
 _PREFIX: Final = "modlog_"
 _TYPES: Final[dict[ColumnType, str]] = {
@@ -50,10 +51,6 @@ _TYPES: Final[dict[ColumnType, str]] = {
 # Pages that a connection keeps at the most. Accounts come in no order, so that inserts meet
 # all of an index; with SQLite's own 2 MiB most of them would have to be read again.
 _CACHE_KIB: Final = 64 * 1024
-# Pages in the write-ahead log from which on they are moved: SQLite's own figure, and that for a
-# series of large transactions, which are 250 MiB.
-_PAGES: Final = 1_000
-_PAGES_OF_SERIES: Final = 64 * _PAGES
 # How long a writer waits for one of another process, in seconds.
 _LOCK_TIMEOUT: Final = 60.0
 # How long it waits between two tries where SQLite does not wait by itself, in seconds.
@@ -107,7 +104,7 @@ class SQLiteDatabase:
         self._pool = Pool(self._connect, _close)
         self._finalizer = weakref.finalize(self, self._pool.close)
         self._forked_within = False
-        self._postponed = False
+        self._settling = Settling(self._pool)
         _close_files_at_forks()
         _databases.add(self)
 
@@ -291,25 +288,14 @@ class SQLiteDatabase:
         with loading(session.connection, self.table(table.name), tuple(columns)) as add:
             yield add
 
-    # A commit that finds more than so many pages in the write-ahead log moves them to their
-    # places in the file. A page that several transactions change is moved once if that is done
-    # seldom, but the log gets long meanwhile.
-
-    @contextmanager
-    def postponing(self, session: Session) -> Iterator[None]:
-        self._postponed = True
-        session.run(f"PRAGMA wal_autocheckpoint = {_PAGES_OF_SERIES}")
-        try:
-            yield
-        finally:
-            session.run(f"PRAGMA wal_autocheckpoint = {_PAGES}")
+    def postponing(self, session: Session) -> AbstractContextManager[None]:
+        return self._settling.postponing(session) if self._path else nullcontext()
 
     def settle(self) -> None:
-        if self._postponed:
-            self._postponed = False
-            # If it cannot be done, a later commit does it.
-            with suppress(ModlogError), self.reading() as session:
-                session.run("PRAGMA wal_checkpoint(PASSIVE)")  # passive: waits for nobody
+        self._settling.settle()
+
+    def settle_later(self) -> None:
+        self._settling.settle_later()
 
     # Schema
 
@@ -385,6 +371,7 @@ class SQLiteDatabase:
         self._forked_within = not self._is_at_rest
 
     def close(self) -> None:
+        self._settling.finish()
         self._finalizer()
         if self._memory is not None and self._home == os.getpid():
             with self._turn:

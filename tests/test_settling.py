@@ -1,0 +1,215 @@
+"""SQLite: what large transactions leave in the write-ahead log is moved into the file later."""
+
+import os
+import sqlite3
+import threading
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+
+import modlog
+from modlog import Actor, Selection
+from tests.tracing import own_connection, traced
+
+ANN = Actor.human("ann")
+LARGE, SMALL = 500, 499
+ONE = Selection(batch_id="clean-up")
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def log(file):
+    guardrails = modlog.Guardrails(sweep_size=10_000, sweep_share=1)
+    with modlog.open(f"sqlite:///{file}", guardrails=guardrails) as log:
+        log.ingest(
+            {"do": "create", "account_id": f"a{n}", "at": "2026-01-01T00:00:00Z"}
+            | {"actor": {"kind": "bot", "id": "b"}}
+            for n in range(1_000)
+        )
+        yield log
+
+
+def swept(log, accounts: int = LARGE) -> None:
+    with modlog.acting(ANN, reason="a clean-up"):
+        ids = [f"a{n}" for n in range(accounts)]
+        log.plan_sweep(ids, "delete", batch_id="clean-up").execute()
+
+
+def reverted(log) -> modlog.RevertOutcome:
+    return log.revert(ONE, actor=ANN, reason="a mistake")
+
+
+def settled(log) -> None:
+    log._store.database._settling.finish()
+
+
+def limits(log) -> list[tuple[int]]:
+    """From how many pages on commits of the ledger's connection move them."""
+    with own_connection(log) as connection:
+        return connection.execute("PRAGMA wal_autocheckpoint").fetchall()
+
+
+def head_of_copy(file) -> int:
+    """The end of the log, as far as it lies in the file itself."""
+    alone = file.with_name("alone.db")
+    alone.write_bytes(file.read_bytes())
+    with modlog.open(f"sqlite:///{alone}") as copy:
+        assert copy.verify().ok
+        return copy.head
+
+
+@contextmanager
+def connecting(log, monkeypatch, when):
+    """Have the thread's connection wait until something returns."""
+    pool = log._store.database._pool
+    connect = pool._connect
+
+    def later():
+        when()
+        return connect()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "_connect", later)
+        yield
+
+
+def slow(log, monkeypatch):
+    return connecting(log, monkeypatch, lambda: time.sleep(0.3))
+
+
+def pragmas(seen) -> list[str]:
+    return [sql for sql, _ in seen if "PRAGMA" in sql]
+
+
+@pytest.mark.parametrize("use", [swept, reverted])
+def test_afterwards_the_file_alone_has_everything(log, file, use):
+    if use is reverted:
+        swept(log)
+    use(log)
+    settled(log)
+
+    assert head_of_copy(file) == log.head
+    assert limits(log) == [(1_000,)]
+
+
+@pytest.mark.parametrize("use", [swept, reverted])
+def test_nobody_waits_for_it(log, use, monkeypatch):
+    """The connection that wrote neither moves pages nor lends itself to the thread that does."""
+    if use is reverted:
+        swept(log)
+        settled(log)
+    is_over = threading.Event()
+    in_time = []
+    with (
+        traced(log) as seen,
+        connecting(log, monkeypatch, lambda: in_time.append(is_over.wait(10))),
+    ):
+        use(log)
+        is_over.set()
+        settled(log)
+    assert in_time == [True]
+
+    statements = [sql for sql, _ in seen]
+    off, on = pragmas(seen)
+    assert off != on == "PRAGMA wal_autocheckpoint = 1000"
+    assert "COMMIT" in statements[statements.index(off) : statements.index(on)]
+
+
+def test_small_ones_put_nothing_off(log):
+    with traced(log) as seen:
+        swept(log, SMALL)
+        reverted(log)
+
+    assert "COMMIT" in [sql for sql, _ in seen]
+    assert not pragmas(seen)
+    assert not [one for one in threading.enumerate() if one.name == "modlog-settling"]
+
+
+def test_closing_waits_until_it_is_done(log, file, monkeypatch):
+    # Who closes last would move everything.
+    with closing(sqlite3.connect(file)) as other, slow(log, monkeypatch):
+        other.execute("SELECT count(*) FROM modlog_meta").fetchall()
+        swept(log)
+        end = log.head
+        log.close()
+
+        assert not [one for one in threading.enumerate() if one.name == "modlog-settling"]
+        assert head_of_copy(file) == end
+
+
+@pytest.mark.timeout(30)  # a writer would wait a minute
+def test_a_reader_in_the_way_is_not_waited_for(log, file):
+    with closing(sqlite3.connect(file)) as reader:
+        reader.execute("BEGIN")
+        before = reader.execute("SELECT count(*) FROM modlog_events").fetchall()
+        swept(log)
+        settled(log)
+
+        assert reader.execute("SELECT count(*) FROM modlog_events").fetchall() == before
+    assert reverted(log).reverted == LARGE
+    settled(log)
+    assert head_of_copy(file) == log.head
+
+
+def test_one_that_cannot_be_done_is_left_to_a_later_commit(log, file, monkeypatch):
+    """pytest fails tests in whose threads something is raised."""
+
+    def refuse():
+        raise sqlite3.OperationalError("unable to open database file")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log._store.database._pool, "_connect", refuse)
+        swept(log)
+        settled(log)
+
+    assert reverted(log).reverted == LARGE
+    settled(log)
+    assert head_of_copy(file) == log.head
+
+
+def test_a_chunk_that_fails_leaves_no_trace_in_the_connection(log):
+    swept(log)
+    plan = log.plan_revert(ONE)
+    log.flag("a7", label="spam", actor=ANN)
+
+    with pytest.raises(modlog.ConflictError):
+        plan.apply(actor=ANN, reason="a mistake", on_conflict="raise")
+
+    assert limits(log) == [(1_000,)]
+    assert plan.apply(actor=ANN, reason="a mistake", batch_id="again").changed == ("a7",)
+
+
+def test_in_a_transaction_of_the_callers_nothing_is_put_off(log, file):
+    swept(log)
+    settled(log)
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        seen: list[str] = []
+        connection.set_trace_callback(seen.append)
+        connection.execute("BEGIN IMMEDIATE")
+        with log.within(connection):
+            assert reverted(log).reverted == LARGE
+        connection.execute("COMMIT")
+
+    assert not [sql for sql in seen if "PRAGMA" in sql]
+    assert log.account("a7").status == "active"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_fork_waits_for_it_and_the_child_goes_on(log, monkeypatch):
+    with slow(log, monkeypatch):
+        swept(log)
+        child = os.fork()
+        if not child:
+            try:
+                assert reverted(log).reverted == LARGE
+                settled(log)
+                os._exit(0)
+            finally:
+                os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert log.account("a7").status == "active"

@@ -18,7 +18,8 @@ from tests import places
 
 ANN = Actor.human("ann")
 START = "2026-01-01T00:00:00Z"
-FEW, MANY = 300, 900
+# Both enough for a series of large transactions: what it takes to begin one is not for each.
+FEW, MANY = 600, 1_200
 
 
 @contextmanager

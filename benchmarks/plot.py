@@ -22,6 +22,7 @@ _COLOURS: Final = (
     "#cc79a7",
     "#e69f00",
     "#56b4e9",
+    "#000000",
 )  # told apart by everybody
 
 Line = dict[int, float]

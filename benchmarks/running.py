@@ -73,12 +73,13 @@ GROWING: Final = {
     "wave_revert_in": "revert of those neighbours",
     "sweep_in": "sweep of 1,000 accounts from all over",
     "revert_in": "revert of those accounts",
+    "settled_in": "the same, and pages that a thread moves afterwards",
 }
 # What is measured once, of the whole of the largest of these logs.
 LARGEST: Final = {"verify": "verification", "rebuild": "rebuild of the current state"}
 GROWERS: Final = ("modlog", "floor")  # the floor only of sweeps and reverts
 MOST_TURNS: Final = 9  # the smallest of these logs has accounts for no more
-LOGS: Final = (50_000, 500_000, 5_000_000)
+LOGS: Final = (50_000, 100_000, 500_000, 5_000_000)
 
 
 @frozen(kw_only=True)

@@ -45,7 +45,7 @@ def reverted(log) -> modlog.RevertOutcome:
 
 
 def settled(log) -> None:
-    log._store.database._settling.finish()
+    log._store.database.await_settling()
 
 
 def limits(log) -> list[tuple[int]]:
@@ -213,3 +213,25 @@ def test_a_fork_waits_for_it_and_the_child_goes_on(log, monkeypatch):
                 os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
     assert log.account("a7").status == "active"
+
+
+def test_a_fork_waits_until_its_connection_is_closed(log, monkeypatch):
+    """A child that is born meanwhile would wait for ever for what SQLite holds to close a file."""
+    pool = log._store.database._pool
+    close = pool._close
+    begun, ended = threading.Event(), threading.Event()
+
+    def slowly(connection):
+        begun.set()
+        time.sleep(0.3)
+        close(connection)
+        ended.set()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "_close", slowly)
+        swept(log)
+        assert begun.wait(10)
+        patched.setattr(pool, "_close", close)
+        pool.before_fork()
+        pool.after_fork()
+        assert ended.is_set()

@@ -216,6 +216,10 @@ class Database(Protocol):
         """Have it done, and do not wait for it."""
         ...
 
+    def await_settling(self) -> None:
+        """Wait for what is being done."""
+        ...
+
     def lock_schema(self, session: Session) -> None:
         """Keep others from making tables until the transaction ends."""
         ...
@@ -346,12 +350,16 @@ class Pool(Generic[_C]):
         if self.notice_fork():
             return
         with self._lock:
-            self._no_longer_in_use()
             kept = usable and not self._closed and len(self._idle) < self._keep
             if kept:
                 self._idle.append(connection)
+                self._no_longer_in_use()
         if not kept:
-            self._close(connection)
+            try:
+                self._close(connection)
+            finally:
+                with self._lock:  # not before, or a fork could meet it half closed
+                    self._no_longer_in_use()
 
     def discard_idle(self) -> None:
         """Close what is idle, for instance because the server has gone away."""

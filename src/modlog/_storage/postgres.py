@@ -328,6 +328,9 @@ class PostgresDatabase:
     def settle_later(self) -> None:
         pass
 
+    def await_settling(self) -> None:
+        pass
+
     # Schema
 
     def lock_schema(self, session: Session) -> None:

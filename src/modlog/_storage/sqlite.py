@@ -297,6 +297,9 @@ class SQLiteDatabase:
     def settle_later(self) -> None:
         self._settling.settle_later()
 
+    def await_settling(self) -> None:
+        self._settling.finish()
+
     # Schema
 
     def lock_schema(self, session: Session) -> None:
@@ -371,7 +374,7 @@ class SQLiteDatabase:
         self._forked_within = not self._is_at_rest
 
     def close(self) -> None:
-        self._settling.finish()
+        self.await_settling()
         self._finalizer()
         if self._memory is not None and self._home == os.getpid():
             with self._turn:

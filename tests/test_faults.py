@@ -126,6 +126,31 @@ def test_a_full_disk_ends_the_transaction_that_it_is_met_in(small_disk):
         assert log.verify().ok
 
 
+def test_a_full_disk_ends_the_callers_transaction_as_well(tmp_path):
+    """What the caller does next would be committed by itself: the block says so at its end."""
+    with (
+        modlog.open(f"sqlite:///{tmp_path / 'ledger.db'}") as log,
+        closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as connection,
+    ):
+        log.create("a")
+        connection.execute("CREATE TABLE mine (x)")
+        connection.execute("PRAGMA max_page_count = 1")  # it takes the present number
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO mine VALUES (1)")
+        block = log.within(connection)
+        block.__enter__()
+        with pytest.raises(modlog.StoreFullError, match="make room"):
+            log.note("a", BIG)
+        with pytest.raises(modlog.StoreError, match="begin it again"):
+            log.note("a", "small")
+        with pytest.raises(modlog.StoreError, match="begin it again"):
+            block.__exit__(None, None, None)
+
+        assert not connection.in_transaction
+        assert not connection.execute("SELECT * FROM mine").fetchall()
+        assert log.head == 1
+
+
 def write_much(log: modlog.ModLog, way: str) -> None:
     if way == "command":
         log.note("a", BIG)

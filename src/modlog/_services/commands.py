@@ -293,7 +293,9 @@ class Commands:
         """Make the commands in the block part of the caller's own open transaction.
 
         The caller commits or rolls back, and the ledger with it. From the beginning of the
-        block until then every other writer of the ledger waits, so commit soon.
+        block until then every other writer of the ledger waits, so commit soon. A command that
+        fails leaves no trace of itself; but SQLite takes the whole transaction back, and all
+        that the caller did in it, where the disk is full.
 
         Args:
             connection: a ``sqlite3.Connection`` or ``psycopg.Connection`` to the database that
@@ -303,6 +305,7 @@ class Commands:
             InvalidInputError: a connection of another kind, to another database, or one that
                 commits each statement by itself; or a transaction of this ledger is under way
                 already, for whose end the block would wait for ever.
+            StoreError: the transaction was taken back in the block, and the error was caught.
         """
         if self._writer() is not None:
             raise InvalidInputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -390,9 +391,9 @@ class ModLog(Commands):
             yield writer
 
     @contextmanager
-    def _series_in(self, reader: Reader, accounts: int) -> Iterator[None]:
-        """Chunks that change so many accounts together."""
-        if accounts < _LARGE or self._writer() is not None:
+    def _series_in(self, reader: Reader, size: int) -> Iterator[None]:
+        """Chunks that change so many accounts together, or take back so many events."""
+        if size < _LARGE or self._writer() is not None:
             yield
             return
         try:
@@ -453,9 +454,10 @@ class ModLog(Commands):
         strict: bool = False,
     ) -> IngestOutcome:
         """`ingest` of records that bring their own numbers, as the lines of a file have them."""
+        afterwards: set[Callable[[], None]] = set()
         try:
             return ingest(
-                self._chunk_of_import,
+                partial(self._chunk_of_import, afterwards),
                 numbered,
                 batch_id=batch_id,
                 chunk=chunk,
@@ -463,14 +465,18 @@ class ModLog(Commands):
                 strict=strict,
             )
         finally:
-            self._store.database.settle()
+            for do in afterwards:
+                do()
 
     @contextmanager
-    def _chunk_of_import(self, records: int) -> Iterator[Writer]:
+    def _chunk_of_import(
+        self, afterwards: set[Callable[[], None]], records: int
+    ) -> Iterator[Writer]:
         if records < _LARGE or self._writer() is not None:
             with self._chunk() as writer:
                 yield writer
             return
+        afterwards.add(self._store.database.settle)
         with (
             self._store.reading() as reader,
             self._store.database.postponing(reader.session),

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -71,6 +72,10 @@ class SQLiteSession:
         self._cursor.row_factory = None
         self._execute = self._cursor.execute
 
+    def close(self) -> None:
+        self._cursor.close()  # with a row unread it would keep the file open
+        self.connection.close()
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         return self._execute(sql, params).fetchall()
 
@@ -95,7 +100,7 @@ class SQLiteDatabase:
     """
 
     def __init__(self, path: str | None, *, mode: str = "rwc") -> None:
-        self._path = path
+        self._path = str(Path(path).absolute()) if path else None  # connections come later, too
         self._mode = mode
         self._writer = threading.Lock()
         self._turn = threading.RLock()  # of the one connection in memory
@@ -188,6 +193,7 @@ class SQLiteDatabase:
                     connection.rollback()
                 raise
             yield session
+            _check_open(session)
 
     @contextmanager
     def savepoint(self, session: Session) -> Iterator[None]:
@@ -362,20 +368,26 @@ class SQLiteDatabase:
             except BaseException:
                 connection.close()
                 raise
+            if self._mode == "rwc":
+                self._mode = "rw"  # a file that is gone is not to be made again
             return SQLiteSession(connection)
 
     def _before_fork(self) -> None:
+        self._settling.give_up()
         self._is_at_rest = self._pool.before_fork()
 
     def _after_fork_in_parent(self) -> None:
         self._pool.after_fork()
 
     def _after_fork_in_child(self) -> None:
+        self._settling = Settling(self._pool)
         self._forked_within = not self._is_at_rest
 
     def close(self) -> None:
-        self.await_settling()
-        self._finalizer()
+        try:
+            self.await_settling()
+        finally:
+            self._finalizer()
         if self._memory is not None and self._home == os.getpid():
             with self._turn:
                 self._memory.connection.close()
@@ -435,7 +447,7 @@ def _tell_all(what: Callable[[SQLiteDatabase], None]) -> None:
 
 
 def _close(session: SQLiteSession) -> None:
-    session.connection.close()
+    session.close()
 
 
 class _Reading:
@@ -515,8 +527,9 @@ def _guards(table: Table) -> list[str]:
     """Triggers that keep the rows of a table as they are.
 
     INSERT OR REPLACE removes the row in its way without asking delete triggers, so an insert
-    is looked at as well. An event must take the next position and a version that is free; in
-    the other tables a row that is there already stays, and the new one is passed over.
+    is looked at as well. An event must take the next position and a version that is free; of
+    a statement with several, those before the one that is refused stay (`insert_into` says why).
+    In the other tables a row that is there already stays, and the new one is passed over.
     """
     name = _PREFIX + table.name
     same_key = " AND ".join(f"{column} = NEW.{column}" for column in table.key)

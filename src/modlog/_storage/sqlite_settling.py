@@ -26,44 +26,55 @@ _PAGES_OF_SERIES: Final = 64 * _PAGES
 
 
 class Settling:
-    """What large transactions have left in the write-ahead log of one file."""
+    """Moves what large transactions have left in the write-ahead log of one file."""
 
     def __init__(self, pool: Pool[SQLiteSession]) -> None:
         self._pool = pool
         self._is_due = False
+        self._lock = threading.Lock()  # of the two below
         self._thread: threading.Thread | None = None
+        self._session: SQLiteSession | None = None
 
     @contextmanager
     def postponing(self, session: Session) -> Iterator[None]:
         """Let commits of one session leave what they change in the log."""
         self._is_due = True
-        session.run(f"PRAGMA wal_autocheckpoint = {_PAGES_OF_SERIES}")
+        session.row(f"PRAGMA wal_autocheckpoint = {_PAGES_OF_SERIES}")
         try:
             yield
         finally:
-            session.run(f"PRAGMA wal_autocheckpoint = {_PAGES}")
+            session.row(f"PRAGMA wal_autocheckpoint = {_PAGES}")
 
     def settle(self) -> None:
         """Move what is left. If that cannot be done, a later commit does it."""
-        if not self._is_due:
-            return
-        self._is_due = False
         with suppress(ModlogError, sqlite3.Error):
             # A connection of its own: those in the pool have pages at hand that are asked for.
-            session = self._pool.take(anew=True)
+            session = self._session = self._pool.take(anew=True)
             try:
-                session.run("PRAGMA wal_checkpoint(PASSIVE)")  # passive: waits for nobody
+                session.row("PRAGMA wal_checkpoint(PASSIVE)")  # passive: waits for nobody
             finally:
+                with self._lock:
+                    self._session = None
                 self._pool.give_back(session, usable=False)
 
     def settle_later(self) -> None:
         """Have it moved by a thread; one that is at it already may leave the rest to a commit."""
-        if self._is_due and not (self._thread and self._thread.is_alive()):
-            self._thread = threading.Thread(target=self.settle, name="modlog-settling")
-            with suppress(RuntimeError):  # the process is about to end
-                self._thread.start()
+        if not self._is_due:
+            return  # a child that is born in a series has nothing to do with its file
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self.settle, name="modlog-settling")
+                with suppress(RuntimeError):  # the process is about to end
+                    self._thread.start()
 
     def finish(self) -> None:
         """Wait for the thread."""
-        if self._thread and self._thread.is_alive():
-            self._thread.join()
+        thread = self._thread
+        if thread and thread.is_alive():
+            thread.join()
+
+    def give_up(self) -> None:
+        """Have the thread leave the rest to a commit: somebody is about to fork."""
+        with self._lock:
+            if self._session:
+                self._session.connection.interrupt()

@@ -193,25 +193,30 @@ class Sweeping:
     def active(self, at: int, at_most: int) -> int:
         """How many accounts are active at an instant, counted up to a limit."""
         existing = f"{self._table('accounts')} AS a WHERE a.created = 1 AND a.erased = 0"
+        sanctions = f"{self._table('sanctions')} AS s"
         # Most are not sanctioned: where there are that many accounts and sanctions on top, or no
-        # sanctions at all, none of them has to be looked up by its account.
-        sanctions = self._counted(self._table("sanctions"), at_most)
-        if sanctions < at_most:
-            number = self._counted(existing, at_most + sanctions)
-            if number == at_most + sanctions or not sanctions:
-                return min(number, at_most)
-        in_force = (
-            f"SELECT 1 FROM {self._table('sanctions')} AS s WHERE s.account_id = a.account_id"
-            " AND (s.kind = 'deletion' OR s.until IS NULL OR s.until > ?)"
+        # sanctions at all, none of them has to be looked up by its account. One statement, so
+        # that nobody writes between the two counts.
+        number, more = self._numbers(
+            f"WITH sanctioned AS (SELECT count(*) AS more FROM (SELECT 1 FROM {sanctions}"
+            f" LIMIT {at_most}) AS counted) SELECT (SELECT count(*) FROM (SELECT 1 FROM {existing}"
+            f" LIMIT {at_most} + (SELECT more FROM sanctioned)) AS counted), more FROM sanctioned"
         )
-        return self._counted(f"{existing} AND NOT EXISTS ({in_force})", at_most, at)
+        if not more or (more < at_most and number == at_most + more):
+            return min(number, at_most)
+        (number,) = self._numbers(
+            f"SELECT count(*) FROM (SELECT 1 FROM {existing} AND NOT EXISTS (SELECT 1"
+            f" FROM {sanctions} WHERE s.account_id = a.account_id"
+            " AND (s.kind = 'deletion' OR s.until IS NULL OR s.until > ?))"
+            f" LIMIT {at_most}) AS active",
+            at,
+        )
+        return number
 
-    def _counted(self, source: str, at_most: int, *params: int) -> int:
-        row = self.session.row(
-            f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {at_most}) AS counted", params
-        )
+    def _numbers(self, sql: str, *params: int) -> list[int]:
+        row = self.session.row(sql, params)
         assert row is not None
-        return int(row[0])
+        return [int(number) for number in row]
 
     # The records
 

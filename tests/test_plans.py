@@ -12,6 +12,7 @@ import pytest
 
 import modlog
 from modlog import Actor, Selection
+from modlog._services import reverting, sweep_chunks
 from modlog.testing import MovableClock
 from tests import places
 from tests.tracing import own_connection, traced
@@ -260,7 +261,7 @@ def rows_read(log):
     """How much is read: steps of SQLite's machine, or events that PostgreSQL fetches."""
     read, events = [], log._store.database.table("events")
     with own_connection(log) as connection:
-        before = events_fetched(connection, events)
+        before = rows_fetched(connection, events)
         if not isinstance(connection, psycopg.Connection):
             connection.set_progress_handler(lambda: read.append(1), 100)
     try:
@@ -268,19 +269,19 @@ def rows_read(log):
     finally:
         with own_connection(log) as connection:
             if isinstance(connection, psycopg.Connection):
-                read += range(events_fetched(connection, events) - before)
+                read += range(rows_fetched(connection, events) - before)
             else:
                 connection.set_progress_handler(None, 0)
 
 
-def events_fetched(connection, events: str) -> int:
+def rows_fetched(connection, table: str) -> int:
     if not isinstance(connection, psycopg.Connection):
         return 0
     connection.execute("SELECT pg_stat_force_next_flush()")
     connection.execute("SELECT pg_stat_clear_snapshot()")
     ((fetched,),) = connection.execute(
         "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_user_tables WHERE relid = %s::regclass",
-        (events,),
+        (table,),
     )
     return fetched
 
@@ -339,3 +340,56 @@ def test_sqlite_copies_no_page_before_it_is_changed(use, tmp_path):
 
     assert ahead > 100 * 4_096
     assert ahead <= written < 1.05 * ahead
+
+
+@contextmanager
+def fetched_of(log, name: str):
+    """How many rows of a table PostgreSQL fetches."""
+    table = log._store.database.table(name)
+    fetched: list[int] = []
+    with own_connection(log) as connection:
+        connection.execute("ANALYZE")
+        before = rows_fetched(connection, table)
+    yield fetched
+    with own_connection(log) as connection:
+        fetched.append(rows_fetched(connection, table) - before)
+
+
+@pytest.fixture
+def suspended(monkeypatch):
+    """A ledger of 4,000 accounts with two events each, which works in chunks of 500."""
+    monkeypatch.setattr(reverting, "CHUNK", 500)
+    monkeypatch.setattr(sweep_chunks, "CHUNK", 500)
+    with unguarded("postgres") as log:
+        for does in ({"do": "create"}, {"do": "suspend"}):
+            log.ingest(
+                {"account_id": f"a{n:04}", "at": START, "batch_id": f"{does['do']}-{n % 2}"}
+                | {"actor": {"kind": "bot", "id": "b"}}
+                | does
+                for n in range(4_000)
+            )
+        yield log
+
+
+# PostgreSQL would rather make a hash table of all rows, for each chunk anew.
+
+
+def test_a_look_at_a_revert_reads_the_sanctions_of_its_own_accounts(suspended):
+    with fetched_of(suspended, "sanctions") as fetched:
+        plan = suspended.plan_revert(Selection(batch_id="suspend-1"))
+
+    assert plan.accounts == 2_000
+    # Of each account its sanction, once as it is and once without what is taken back.
+    assert 4_000 <= fetched[0] <= 1.05 * 4_000
+
+
+def test_a_sweep_of_a_bot_reads_the_events_of_its_own_accounts(suspended):
+    """It leaves alone what a human has restored, and so has to look."""
+    ids = [f"a{n:04}" for n in range(0, 4_000, 2)]
+    with fetched_of(suspended, "events") as fetched:
+        plan = suspended.plan_sweep(ids, "suspend", actor=Actor.bot("b"), reason="clean-up")
+        outcome = plan.approve(actor=ANN).execute(actor=Actor.bot("b"))
+
+    assert outcome.counts["done"] == 2_000
+    # Two of each, when it is planned and when it is carried out.
+    assert 8_000 <= fetched[0] <= 1.25 * 8_000

@@ -40,6 +40,22 @@ def card_sql(database: Database, where: str) -> str:
     )
 
 
+def sanctioned_sql(database: Database, which: str) -> str:
+    """'deleted', 'suspended' or 'active', by sanctions `s` alone; its one parameter is an instant.
+
+    Args:
+        which: the condition that chooses the sanctions of one account.
+    """
+    # One aggregate, so that no planner would rather read the sanctions of everybody: of EXISTS
+    # PostgreSQL makes a table of them all, for each chunk.
+    gravest = (
+        "SELECT max(CASE WHEN s.kind = 'deletion' THEN 2"
+        " WHEN s.until IS NULL OR s.until > ? THEN 1 END)"
+        f" FROM {database.table('sanctions')} AS s WHERE {which}"
+    )
+    return f"CASE ({gravest}) WHEN 2 THEN 'deleted' WHEN 1 THEN 'suspended' ELSE 'active' END"
+
+
 def states_of(rows: Iterable[Row]) -> dict[str, AccountState]:
     """The states that the rows of `card_sql` describe, by account."""
     states: dict[str, AccountState] = {}

@@ -19,6 +19,7 @@ from modlog._ground.events import Draft, Envelope, EventsReverted
 from modlog._ground.reversal import IRREVERSIBLE_TYPES
 from modlog._storage.chunks import Statement, events_of_chunk, move, write_chunk
 from modlog._storage.database import Database, Row, Session
+from modlog._storage.projection import sanctioned_sql
 from modlog._storage.schema import ACCOUNTS
 from modlog._storage.selecting import Condition
 from modlog._storage.store import Writer
@@ -352,15 +353,12 @@ class Targets:
 
     def statuses(self, at: int) -> list[Row]:
         """Of the accounts in the chunk, how many go from which status to which."""
-        sanctions = self.database.table("sanctions")
 
-        def status(left_out: str) -> str:
-            standing = f"SELECT 1 FROM {sanctions} AS s WHERE s.account_id = c.account_id{left_out}"
+        def status(which: str = "") -> str:
+            sanctioned = sanctioned_sql(self.database, f"s.account_id = c.account_id{which}")
             return (
                 "CASE WHEN a.erased = 1 THEN 'erased' WHEN a.created = 0 THEN 'absent'"
-                f" WHEN EXISTS ({standing} AND s.kind = 'deletion') THEN 'deleted'"
-                f" WHEN EXISTS ({standing} AND s.kind = 'suspension'"
-                " AND (s.until IS NULL OR s.until > ?)) THEN 'suspended' ELSE 'active' END"
+                f" ELSE {sanctioned} END"
             )
 
         untargeted = (
@@ -368,7 +366,7 @@ class Targets:
             " WHERE t.account_id = s.account_id AND t.version = s.version)"
         )
         return self.session.rows(
-            f"SELECT {status('')}, {status(untargeted)}, count(*) FROM {self._chunk} AS c"
+            f"SELECT {status()}, {status(untargeted)}, count(*) FROM {self._chunk} AS c"
             f" CROSS JOIN {self.database.table('accounts')} AS a"
             " WHERE a.account_id = c.account_id GROUP BY 1, 2",
             (at, at),

@@ -10,6 +10,7 @@ from modlog._ground.decisions import ClearFlags, Command, Restore
 from modlog._ground.guardrails import OWN_ACCOUNT, PROTECTED, RESTORED_BY_HUMAN
 from modlog._storage.codec import data_text
 from modlog._storage.database import Database
+from modlog._storage.projection import sanctioned_sql
 
 # Rules by which the state itself refuses, beside those of the guardrails.
 ERASED: Final = "account-erased"
@@ -37,16 +38,10 @@ class Rules:
 
 def status_of(database: Database) -> str:
     """The status of account `a` at an instant, its one parameter; NULL if it is unknown."""
-    # One aggregate, so that no planner would rather read the sanctions of everybody.
-    gravest = (
-        "SELECT max(CASE WHEN s.kind = 'deletion' THEN 2"
-        " WHEN s.until IS NULL OR s.until > ? THEN 1 END)"
-        f" FROM {database.table('sanctions')} AS s WHERE s.account_id = a.account_id"
-    )
+    sanctioned = sanctioned_sql(database, "s.account_id = a.account_id")
     return (
         "CASE WHEN a.account_id IS NULL THEN NULL WHEN a.erased = 1 THEN 'erased'"
-        " WHEN a.created = 0 THEN NULL ELSE"
-        f" CASE ({gravest}) WHEN 2 THEN 'deleted' WHEN 1 THEN 'suspended' ELSE 'active' END END"
+        f" WHEN a.created = 0 THEN NULL ELSE {sanctioned} END"
     )
 
 
@@ -60,11 +55,11 @@ def refusal_of(database: Database, account: str, protected: str, rules: Rules) -
         cases.append(f"WHEN {account} = ? THEN '{OWN_ACCOUNT}'")
         params.append(rules.own_account)
     if rules.restored_since is not None:
-        cases.append(
-            f"WHEN EXISTS (SELECT 1 FROM {database.table('events')} AS r"
+        cases.append(  # an aggregate, for the same reason as in `sanctioned_sql`
+            f"WHEN (SELECT max(1) FROM {database.table('events')} AS r"
             f" WHERE r.account_id = {account} AND r.actor_kind = 'human'"
             " AND r.type || '' IN ('account.restored', 'events.reverted')"
-            f" AND r.recorded_at > ?) THEN '{RESTORED_BY_HUMAN}'"
+            f" AND r.recorded_at > ?) = 1 THEN '{RESTORED_BY_HUMAN}'"
         )
         params.append(rules.restored_since)
     if not cases:

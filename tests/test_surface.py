@@ -179,3 +179,20 @@ def run(source: str) -> str:
 def environment() -> dict[str, str]:
     """Where this very package is found, and no more: coverage would read and write files."""
     return {"PYTHONPATH": str(Path(modlog.__file__).parents[1])}
+
+
+def test_what_a_terminal_shows_of_it_is_what_it_says():
+    """A plan or view keeps what it needs of its ledger, which is nobody's business."""
+    with (
+        modlog.open("sqlite://") as log,
+        modlog.acting(modlog.Actor.human("ann"), reason="clean-up"),
+    ):
+        log.create("a")
+        plan = log.plan_sweep(["a"], "delete", batch_id="one-sweep")
+        for says, thing in (
+            ("one-sweep", plan),
+            ("positions=(1,)", log.plan_revert(modlog.Selection(positions=[1]))),
+            ("up_to_position=1", log.as_of(1)),
+        ):
+            assert says in repr(thing)
+            assert "bound method" not in repr(thing)

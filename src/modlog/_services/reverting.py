@@ -135,7 +135,7 @@ class RevertPlan:
     idle: int
     irreversible: Mapping[str, int]
     moves: Mapping[tuple[Status, Status], int]
-    _reverting: Reverting
+    _reverting: Reverting = field(repr=False)
 
     @property
     def before(self) -> Mapping[Status, int]:

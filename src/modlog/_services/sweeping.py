@@ -128,7 +128,7 @@ class SweepPlan:
     """
 
     sweep: Sweep
-    _sweeps: Sweeps
+    _sweeps: Sweeps = field(repr=False)
 
     # What is planned
 

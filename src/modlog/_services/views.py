@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from attrs import evolve as replaced
 
 from modlog._errors import AccountNotFoundError, InvalidInputError
@@ -44,8 +44,8 @@ class View:
     a supposed view of this one. They read the ledger when they are asked.
     """
 
-    _reading: Callable[[], AbstractContextManager[Reader]]
-    _now: Callable[[Reader], datetime]
+    _reading: Callable[[], AbstractContextManager[Reader]] = field(repr=False)
+    _now: Callable[[Reader], datetime] = field(repr=False)
     _scope: Scope = EVERYTHING
     _at: datetime | None = None
     _additions: tuple[_Addition, ...] = ()

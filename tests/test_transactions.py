@@ -228,6 +228,15 @@ class TestWithin:
         assert users.removed() == ["a"]
         assert shared.account("a").status == "deleted"
 
+    def test_may_be_committed_inside_the_block(self, shared, users, connection):
+        with shared.within(connection):
+            users.remove(connection, "a")
+            shared.delete("a")
+            connection.commit()
+
+        assert users.removed() == ["a"]
+        assert shared.account("a").status == "deleted"
+
     def test_a_refusal_takes_nothing_of_the_callers(self, shared, users, connection):
         with shared.within(connection):
             users.remove(connection, "a")

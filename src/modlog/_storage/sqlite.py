@@ -63,11 +63,13 @@ class SQLiteSession:
 
     Attributes:
         shared: whether it is the caller's own, which may belong to one thread.
+        is_lost: whether an error in a part of a transaction has taken all of it back.
     """
 
     def __init__(self, connection: sqlite3.Connection, *, shared: bool = False) -> None:
         self.connection = connection
         self.shared = shared
+        self.is_lost = False
         self._cursor = connection.cursor()
         self._cursor.row_factory = None
         self._execute = self._cursor.execute
@@ -193,7 +195,8 @@ class SQLiteDatabase:
                     connection.rollback()
                 raise
             yield session
-            _check_open(session)
+            if session.is_lost:
+                raise _lost()
 
     @contextmanager
     def savepoint(self, session: Session) -> Iterator[None]:
@@ -204,11 +207,16 @@ class SQLiteDatabase:
             try:
                 yield
             except BaseException:
-                if session.connection.in_transaction:
-                    session.run("ROLLBACK TO modlog_part")
-                    session.run("RELEASE modlog_part")
+                self._undo_part(session)
                 raise
             session.run("RELEASE modlog_part")
+
+    def _undo_part(self, session: SQLiteSession) -> None:
+        if session.connection.in_transaction:
+            session.run("ROLLBACK TO modlog_part")
+            session.run("RELEASE modlog_part")
+        else:
+            session.is_lost = True
 
     def take(self) -> SQLiteSession:
         """A session for this thread alone, until it is given back."""
@@ -298,7 +306,8 @@ class SQLiteDatabase:
         return self._settling.postponing(session) if self._path else nullcontext()
 
     def settle(self) -> None:
-        self._settling.settle()
+        if self._path:
+            self._settling.settle()
 
     def settle_later(self) -> None:
         self._settling.settle_later()
@@ -508,10 +517,14 @@ def _check_open(session: SQLiteSession) -> None:
     It has been rolled back by then, and what came after it would be recorded by itself.
     """
     if not session.connection.in_transaction:
-        raise StoreError(
-            "SQLite gave the whole transaction up after an error in it, and nothing of it is "
-            "recorded: begin it again"
-        )
+        raise _lost()
+
+
+def _lost() -> StoreError:
+    return StoreError(
+        "SQLite gave the whole transaction up after an error in it, and nothing of it is "
+        "recorded: begin it again"
+    )
 
 
 def _roll_back(session: SQLiteSession) -> None:

@@ -196,7 +196,7 @@ def test_verify_tells_that_a_guard_is_gone(kind):
 
 
 CHANGING = re.compile(
-    r"\b(UPDATE(\s+OR\s+FAIL)?|DELETE\s+FROM|TRUNCATE(\s+TABLE)?|REPLACE\s+INTO|MERGE\s+INTO)\s+(ONLY\s+)?(\S+)",
+    r"\b(UPDATE(\s+OR\s+\w+)?|DELETE\s+FROM|TRUNCATE(\s+TABLE)?|REPLACE\s+INTO|MERGE\s+INTO)\s+(ONLY\s+)?(\S+)",
     re.I,
 )
 # What statements may change: the current state, which is a cache, where the log ends, the row
@@ -277,6 +277,7 @@ def test_no_statement_of_the_package_changes_events():
         "run(f\"UPDATE {self.table('events')} SET reason = NULL\")",
         'run(f"TRUNCATE {events}")',
         'run("INSERT OR REPLACE INTO modlog_events SELECT 1")',
+        'run("UPDATE OR REPLACE modlog_events SET reason = NULL")',
         "run(f\"delete from {table('ev' 'ents')}\")",
     ],
 )

@@ -1,4 +1,4 @@
-"""SQLite: the embedded store. What differs from PostgreSQL stands here and nowhere else."""
+"""SQLite: the embedded store. What differs from PostgreSQL stands in `sqlite*` and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,18 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
-from modlog._errors import (
-    AppendOnlyError,
-    ConcurrencyError,
-    ConflictError,
-    InvalidInputError,
-    ModlogError,
-    ReadOnlyStoreError,
-    SchemaError,
-    StoreError,
-    StoreFullError,
-    StoreUnavailableError,
-)
+from modlog._errors import InvalidInputError, StoreUnavailableError
 from modlog._storage.database import Head, Pool, Row, Session, elsewhere
 from modlog._storage.schema import (
     EVENTS,
@@ -38,7 +27,9 @@ from modlog._storage.schema import (
     create_indexes,
     create_table,
 )
+from modlog._storage.sqlite_errors import translated, translation
 from modlog._storage.sqlite_loading import INSERT, insertion, loading
+from modlog._storage.sqlite_session import SQLiteSession, Transaction, check_open, lost
 from modlog._storage.sqlite_settling import Settling
 
 _PREFIX: Final = "modlog_"
@@ -56,42 +47,6 @@ _CACHE_KIB: Final = 64 * 1024
 _LOCK_TIMEOUT: Final = 60.0
 # How long it waits between two tries where SQLite does not wait by itself, in seconds.
 _LOCK_PAUSE: Final = 0.005
-
-
-class SQLiteSession:
-    """Statements on one SQLite connection.
-
-    Attributes:
-        shared: whether it is the caller's own, which may belong to one thread.
-        is_lost: whether an error in a part of a transaction has taken all of it back.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, *, shared: bool = False) -> None:
-        self.connection = connection
-        self.shared = shared
-        self.is_lost = False
-        self._cursor = connection.cursor()
-        self._cursor.row_factory = None
-        self._execute = self._cursor.execute
-
-    def close(self) -> None:
-        self._cursor.close()  # with a row unread it would keep the file open
-        self.connection.close()
-
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        return self._execute(sql, params).fetchall()
-
-    often = rows
-
-    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
-        found = self._execute(sql, params).fetchall()  # unfinished, it would hold its read lock
-        return found[0] if found else None
-
-    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
-        self._execute(sql, params)
-
-    def many(self, sql: str, rows: Sequence[Row]) -> None:
-        self._cursor.executemany(sql, rows)
 
 
 class SQLiteDatabase:
@@ -159,7 +114,7 @@ class SQLiteDatabase:
     def snapshot(self, session: Session | None = None) -> Iterator[Session]:
         with nullcontext(session) if session else self.reading() as opened:
             assert isinstance(opened, SQLiteSession)
-            with _Transaction(opened, "BEGIN"):
+            with Transaction(opened, "BEGIN"):
                 yield opened
 
     def beginning(self, session: Session) -> AbstractContextManager[Session]:
@@ -168,7 +123,7 @@ class SQLiteDatabase:
             self._writer = threading.Lock()  # a thread of the parent may have held it
             self._pid = os.getpid()
         assert isinstance(session, SQLiteSession)
-        return _Transaction(session, "BEGIN IMMEDIATE", self._writer)
+        return Transaction(session, "BEGIN IMMEDIATE", self._writer)
 
     @contextmanager
     def joining(self, connection: Any, check: Callable[[Session], None]) -> Iterator[Session]:
@@ -184,7 +139,7 @@ class SQLiteDatabase:
                 "within() needs an open transaction, this connection commits each statement "
                 'by itself: execute("BEGIN IMMEDIATE") first'
             )
-        with _translated():
+        with translated():
             if not is_open:
                 connection.execute("BEGIN IMMEDIATE")
             try:
@@ -196,13 +151,13 @@ class SQLiteDatabase:
                 raise
             yield session
             if session.is_lost:
-                raise _lost()
+                raise lost()
 
     @contextmanager
     def savepoint(self, session: Session) -> Iterator[None]:
         assert isinstance(session, SQLiteSession)
-        with _translated():
-            _check_open(session)
+        with translated():
+            check_open(session)
             session.run("SAVEPOINT modlog_part")
             try:
                 yield
@@ -216,7 +171,7 @@ class SQLiteDatabase:
             session.run("ROLLBACK TO modlog_part")
             session.run("RELEASE modlog_part")
         else:
-            session.is_lost = True
+            session.is_lost = session.shared
 
     def take(self) -> SQLiteSession:
         """A session for this thread alone, until it is given back."""
@@ -360,7 +315,7 @@ class SQLiteDatabase:
     # Connections
 
     def _connect(self) -> SQLiteSession:
-        with _translated():
+        with translated():
             connection = sqlite3.connect(
                 f"file:{quote(self._path)}?mode={self._mode}" if self._path else ":memory:",
                 uri=bool(self._path),
@@ -472,65 +427,7 @@ class _Reading:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._database.give_back(self._session)
         if isinstance(error, sqlite3.Error):
-            raise _translation(error) from error
-
-
-class _Transaction:
-    """A transaction for the time of a block, under a lock of this process if there is one."""
-
-    def __init__(
-        self, session: SQLiteSession, begin: str, lock: threading.Lock | None = None
-    ) -> None:
-        self._session = session
-        self._begin = begin
-        self._lock = lock
-
-    def __enter__(self) -> Session:
-        if self._lock:
-            self._lock.acquire()
-        try:
-            self._session.run(self._begin)
-        except BaseException:
-            self._release()
-            raise
-        return self._session
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        try:
-            if error is None:
-                _check_open(self._session)
-                self._session.run("COMMIT")
-        finally:
-            try:
-                _roll_back(self._session)
-            finally:
-                self._release()
-
-    def _release(self) -> None:
-        if self._lock:
-            self._lock.release()
-
-
-def _check_open(session: SQLiteSession) -> None:
-    """Refuse to go on after a full disk or an I/O error that somebody has caught in a transaction.
-
-    It has been rolled back by then, and what came after it would be recorded by itself.
-    """
-    if not session.connection.in_transaction:
-        raise _lost()
-
-
-def _lost() -> StoreError:
-    return StoreError(
-        "SQLite gave the whole transaction up after an error in it, and nothing of it is "
-        "recorded: begin it again"
-    )
-
-
-def _roll_back(session: SQLiteSession) -> None:
-    # It is committed, or a full disk or an I/O error has rolled it back already.
-    if session.connection.in_transaction:
-        session.run("ROLLBACK")
+            raise translation(error) from error
 
 
 _REFUSAL: Final = "modlog: events are append-only"
@@ -572,44 +469,3 @@ def _event_guard(table: str) -> str:
         " AND batch_id = NEW.batch_id AND version = NEW.version) END"
         f" BEGIN SELECT RAISE(FAIL, '{_REFUSAL}: this place is taken, or is not the next'); END"
     )
-
-
-_ERRORS: Final[dict[int, tuple[type[ModlogError], str]]] = {
-    sqlite3.SQLITE_READONLY: (ReadOnlyStoreError, "open it where it may be written"),
-    sqlite3.SQLITE_FULL: (StoreFullError, "make room; nothing was written"),
-    sqlite3.SQLITE_BUSY: (StoreUnavailableError, "another process holds the lock: try again"),
-    sqlite3.SQLITE_LOCKED: (StoreUnavailableError, "another user holds the lock: try again"),
-    sqlite3.SQLITE_CANTOPEN: (
-        StoreUnavailableError,
-        "check that the folder exists and may be written",
-    ),
-    sqlite3.SQLITE_PERM: (StoreUnavailableError, "check who may read and write the file"),
-    sqlite3.SQLITE_IOERR: (StoreUnavailableError, "check the disk; nothing was written"),
-    sqlite3.SQLITE_NOTADB: (SchemaError, "the file is not an SQLite database: check the path"),
-    sqlite3.SQLITE_CORRUPT: (SchemaError, "the file is damaged: restore it from a backup"),
-    sqlite3.SQLITE_TOOBIG: (InvalidInputError, "a value is larger than SQLite takes"),
-}
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Let errors of the driver leave as modlog's own."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _translation(error) from error
-
-
-def _translation(error: sqlite3.Error) -> ModlogError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_BUSY_SNAPSHOT:
-        return ConcurrencyError(
-            "somebody else wrote since this transaction began to read: begin again, "
-            "with BEGIN IMMEDIATE"
-        )
-    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
-        if "taken" in str(error):
-            return ConflictError(f"SQLite: {error}")
-        return AppendOnlyError(f"SQLite: {error}")
-    kind, advice = _ERRORS.get((code or 0) & 0xFF, (StoreError, "see the error's cause"))
-    return kind(f"SQLite: {error}: {advice}")

@@ -11,13 +11,11 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from modlog._errors import ModlogError
 from modlog._storage.database import Pool, Session
-
-if TYPE_CHECKING:
-    from modlog._storage.sqlite import SQLiteSession
+from modlog._storage.sqlite_session import SQLiteSession
 
 # Pages in the write-ahead log from which on a commit moves them: SQLite's own figure, and that
 # for a series of large transactions, which are 250 MiB.

@@ -4,8 +4,8 @@ from itertools import groupby
 
 from attrs import evolve
 
-from modlog._ground.account import replay
-from modlog._ground.events import Draft, Envelope
+from modlog._domain.account import replay
+from modlog._domain.events import Draft, Envelope
 
 
 def record(log, history, after=0):

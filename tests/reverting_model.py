@@ -10,7 +10,7 @@ from itertools import groupby
 from hypothesis import strategies as st
 
 from modlog import Actor
-from modlog._ground.account import replay as fold
+from modlog._domain.account import replay as fold
 from modlog.testing import MovableClock, histories
 from tests import model
 from tests.likeness import plain_event

@@ -208,16 +208,16 @@ MAY_CHANGE = re.compile(
 )
 # Where a name stands for the table: looked at one by one.
 LOOKED_AT = {
-    "_storage/postgres.py": {"pg_temp.{name}"},
+    "_storage/postgres/database.py": {"pg_temp.{name}"},
     "_storage/projection.py": {"{prefix}accounts", "{prefix}flags", "{prefix}sanctions"},
     "_storage/replays.py": {"{database.table(table.name)}"},  # each of PROJECTION
-    "_storage/reverting.py": {  # each of _REMOVED_FROM; temporary ones
+    "_storage/reverts.py": {  # each of _REMOVED_FROM; temporary ones
         "{self.database.table(ACCOUNTS.name)}",
         "{self.database.table(name)}",
         "{self._targets}",
     },
-    "_storage/sqlite.py": {"temp.{name}"},
-    "_storage/sweep_acting.py": {  # temporary, or cache
+    "_storage/sqlite/database.py": {"temp.{name}"},
+    "_storage/sweeps/acting.py": {  # temporary, or cache
         "{_CHUNK}",
         "{flags}",
         "{sanctions}",

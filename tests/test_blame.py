@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 
 from modlog import AccountNotFoundError, Actor, Selection
-from modlog._ground.account import replay
-from modlog._ground.blame import blame
-from modlog._ground.events import AccountErased, Envelope
+from modlog._domain.account import replay
+from modlog._domain.blame import blame
+from modlog._domain.events import AccountErased, Envelope
 from modlog.testing import histories
 from tests import model
 from tests.laws import PURE

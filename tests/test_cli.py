@@ -17,7 +17,7 @@ from rich.cells import cell_len
 
 import modlog
 from modlog import Actor, Selection, Status
-from modlog._faces.cli import commands
+from modlog._cli.main import commands
 from tests import places
 
 WAN = {"kind": "human", "id": "wan"}

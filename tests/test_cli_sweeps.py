@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 import modlog
 from modlog import Actor, Guardrails, Selection, Status
-from modlog._faces.cli import commands
+from modlog._cli.main import commands
 from modlog._services import sweep_chunks
 from tests import places
 

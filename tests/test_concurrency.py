@@ -202,7 +202,7 @@ def test_one_key_leads_to_one_event(place):
 
 def test_one_key_leads_to_one_event_where_the_lock_comes_first(place, monkeypatch):
     """On PostgreSQL that is the way of who was overtaken three times."""
-    monkeypatch.setattr("modlog._storage.postgres_store.PostgresStore._ATTEMPTS", 0)
+    monkeypatch.setattr("modlog._storage.postgres.store.PostgresStore._ATTEMPTS", 0)
     with place.open() as log:
         log.create("a", actor=ANN)
         for number in range(ROUNDS):

@@ -11,8 +11,8 @@ from psycopg import connect, sql
 import modlog
 import modlog.eventsourcing
 import modlog.testing
-from modlog._faces.cli import commands
-from modlog._ground.events import EVENT_CLASSES
+from modlog._cli.main import commands
+from modlog._domain.events import EVENT_CLASSES
 from modlog._services.acting import Given
 from modlog._storage.schema import EVENTS, TABLES
 from tests import places

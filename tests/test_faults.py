@@ -239,7 +239,7 @@ def locked_elsewhere(file: Path, kind: str) -> Iterator[None]:
 
 
 def test_a_file_that_another_process_has_locked(file, monkeypatch):
-    monkeypatch.setattr("modlog._storage.sqlite._LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr("modlog._storage.sqlite.database._LOCK_TIMEOUT", 0.05)
     with modlog.open(f"sqlite:///{file}") as log:
         log.create("a")
         with locked_elsewhere(file, "IMMEDIATE"):
@@ -253,7 +253,7 @@ def test_a_file_that_another_process_has_locked(file, monkeypatch):
 
 
 def test_a_file_that_is_locked_while_it_is_opened(file, monkeypatch):
-    monkeypatch.setattr("modlog._storage.sqlite._LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr("modlog._storage.sqlite.database._LOCK_TIMEOUT", 0.05)
     sqlite3.connect(file).close()
     with (
         locked_elsewhere(file, "EXCLUSIVE"),

@@ -11,7 +11,7 @@ import pytest
 
 import modlog
 from modlog import Actor, Status
-from modlog._ground.events import EVENT_CLASSES
+from modlog._domain.events import EVENT_CLASSES
 from modlog._storage import codec
 from tests.golden.make import (
     EVENTS,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modlog import AccountErasedError, AccountNotFoundError, Actor, Guardrails, Selection
-from modlog._ground.account import replay
+from modlog._domain.account import replay
 from modlog._storage.codec import event_row, recorded_event
 from modlog.testing import MovableClock, histories, recorded_events
 from tests import model

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from modlog import Actor, Guardrails, ModlogError, Selection, Status
-from modlog._ground.events import AccountErased, Envelope, EventsReverted
+from modlog._domain.events import AccountErased, Envelope, EventsReverted
 from modlog.testing import MovableClock, commands, perform
 from tests import places
 from tests.laws import STORE

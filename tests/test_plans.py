@@ -12,7 +12,7 @@ import pytest
 
 import modlog
 from modlog import Actor, Selection
-from modlog._services import reverting, sweep_chunks
+from modlog._services import reverts, sweep_chunks
 from modlog.testing import MovableClock
 from tests import places
 from tests.tracing import own_connection, traced
@@ -358,7 +358,7 @@ def fetched_of(log, name: str):
 @pytest.fixture
 def suspended(monkeypatch):
     """A ledger of 4,000 accounts with two events each, which works in chunks of 500."""
-    monkeypatch.setattr(reverting, "CHUNK", 500)
+    monkeypatch.setattr(reverts, "CHUNK", 500)
     monkeypatch.setattr(sweep_chunks, "CHUNK", 500)
     with unguarded("postgres") as log:
         for does in ({"do": "create"}, {"do": "suspend"}):

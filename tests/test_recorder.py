@@ -177,7 +177,7 @@ class TestStreams:
 
     def test_a_sweep_has_one_of_its_own(self, log):
         # No command records a sweep yet: its row is written as the schema has it.
-        from modlog._ground.events import Draft, Envelope, SweepRejected
+        from modlog._domain.events import Draft, Envelope, SweepRejected
 
         some_life(log)
         draft = Draft(None, 1, SweepRejected("d1"), Envelope(actor=ANN, batch_id="sweep-1"))

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from modlog import Actor, ConflictError, Selection, Status
-from modlog._services import ledger, reverting
+from modlog._services import ledger, reverts
 from tests import places
 from tests.likeness import assert_same, plain_account
 
@@ -34,7 +34,7 @@ def shared_place(request):
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(reverting, "CHUNK", 7)
+    monkeypatch.setattr(reverts, "CHUNK", 7)
     monkeypatch.setattr(ledger, "_LARGE", 1)  # so that threads are killed as well
 
 
@@ -85,7 +85,7 @@ def undisturbed(place):
         outcome = apply(other)
         took = time.perf_counter() - began
         with other.open() as log:
-            return outcome, plain(log), reverts(log), took
+            return outcome, plain(log), recorded_reverts(log), took
 
 
 def plain(log):
@@ -97,7 +97,7 @@ def without_instants(account):
     return account | {"sanctions": {v: one | {"since": None} for v, one in sanctions}}
 
 
-def reverts(log):
+def recorded_reverts(log):
     return [
         (event.account_id, event.version, event.data, event.reason, event.actor)
         for event in log.events(Selection(batch_id="r1"))
@@ -116,7 +116,7 @@ def check_kills(place, kills):
             while done < ACCOUNTS and killed_after(fresh, chance.uniform(0, took / 2)):
                 interrupted += 1
                 with fresh.open() as log:
-                    before, done = done, len(reverts(log))
+                    before, done = done, len(recorded_reverts(log))
                     # Whole chunks, each with its projection.
                     assert done % 7 == 0 or done == ACCOUNTS
                     assert done >= before
@@ -125,7 +125,7 @@ def check_kills(place, kills):
             again = apply(fresh)
             with fresh.open() as log:
                 assert_same(plain(log), accounts)
-                assert_same(reverts(log), events)
+                assert_same(recorded_reverts(log), events)
                 assert again.reverted + again.already == outcome.reverted == ACCOUNTS
                 assert again.irreversible == outcome.irreversible
                 assert log.verify().ok

@@ -8,9 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from modlog import Actor, IrreversibleError, Selection
-from modlog._ground.account import replay
-from modlog._ground.events import AccountNoted, EventsReverted
-from modlog._ground.reversal import reversal
+from modlog._domain.account import replay
+from modlog._domain.events import AccountNoted, EventsReverted
+from modlog._domain.reverts import reversal
 from modlog.testing import histories
 from tests import reverting_model as model
 from tests.laws import PURE, STORE

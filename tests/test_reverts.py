@@ -23,8 +23,8 @@ from modlog import (
     Status,
     UnknownArgumentError,
 )
-from modlog._ground.events import AccountErased, Draft, Envelope, SweepPlanned
-from modlog._services import reverting
+from modlog._domain.events import AccountErased, Draft, Envelope, SweepPlanned
+from modlog._services import reverts
 from modlog.testing import MovableClock
 from tests import places
 from tests.recording import append
@@ -48,8 +48,8 @@ def log(place, clock):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(reverting, "CHUNK", 3)
-    monkeypatch.setattr(reverting, "_REPLAYED_AT_ONCE", 2)
+    monkeypatch.setattr(reverts, "CHUNK", 3)
+    monkeypatch.setattr(reverts, "_REPLAYED_AT_ONCE", 2)
 
 
 def clean_up(log, number=10):

@@ -11,7 +11,7 @@ from attrs import frozen
 
 import modlog
 from modlog import Actor, Guardrails, Selection, SweepState
-from modlog._services import ledger, reverting, sweep_chunks
+from modlog._services import ledger, reverts, sweep_chunks
 from tests import places
 
 FORK = multiprocessing.get_context("fork")
@@ -34,8 +34,8 @@ def kind(request):
 def small_chunks(monkeypatch):
     monkeypatch.setattr(sweep_chunks, "CHUNK", 7)
     monkeypatch.setattr(ledger, "_LARGE", 1)  # so that threads are killed as well
-    monkeypatch.setattr(reverting, "CHUNK", 7)
-    monkeypatch.setattr("modlog._storage.sweeping.PAGE", 7)
+    monkeypatch.setattr(reverts, "CHUNK", 7)
+    monkeypatch.setattr("modlog._storage.sweeps.targets.PAGE", 7)
 
 
 IDS = [f"{n:04}" for n in range(ACCOUNTS + NOBODY)]

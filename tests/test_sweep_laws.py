@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modlog import Actor, GuardrailError, Guardrails, NothingInForceError, Selection
-from modlog._ground.account import replay
+from modlog._domain.account import replay
 from modlog._services import sweep_chunks
 from modlog.testing import histories
 from tests import places

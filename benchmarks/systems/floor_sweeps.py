@@ -19,7 +19,7 @@ from benchmarks.systems.ledger import IMPORT, SWEEP, SWEPT, accounts_of_turn, wa
 from benchmarks.tasks import Measured, Stopwatch, Task, timed
 from benchmarks.workload import account_ids
 from modlog import Actor, Guardrails
-from modlog._ground.events import (
+from modlog._domain.events import (
     Draft,
     Envelope,
     Event,

@@ -4,6 +4,14 @@ Every change to an account is an event in an append-only store; the current stat
 projection of those events, so a mistaken change is replayed away exactly.
 """
 
+from modlog._domain.account import Account, Sanction, Status
+from modlog._domain.blame import Blame
+from modlog._domain.events import RecordedEvent
+from modlog._domain.guardrails import Guardrails
+from modlog._domain.reverts import Remark
+from modlog._domain.selection import Selection
+from modlog._domain.sweeps import Outcome, SweepState
+from modlog._domain.values import Actor
 from modlog._errors import (
     AccountErasedError,
     AccountExistsError,
@@ -34,22 +42,14 @@ from modlog._errors import (
     SweepStateError,
     UnknownArgumentError,
 )
-from modlog._ground.account import Account, Sanction, Status
-from modlog._ground.blame import Blame
-from modlog._ground.events import RecordedEvent
-from modlog._ground.guardrails import Guardrails
-from modlog._ground.reversal import Remark
-from modlog._ground.selection import Selection
-from modlog._ground.sweeps import Outcome, SweepState
-from modlog._ground.values import Actor
 from modlog._services.acting import acting
 from modlog._services.forensics import AccountChange
-from modlog._services.importing import IngestOutcome, Rejection
+from modlog._services.imports import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import ModLog
 from modlog._services.ledger import open_ledger as open
-from modlog._services.reverting import RevertLine, RevertOutcome, RevertPlan, RevertProgress
-from modlog._services.sweeping import (
+from modlog._services.reverts import RevertLine, RevertOutcome, RevertPlan, RevertProgress
+from modlog._services.sweeps import (
     Outlier,
     SweepLine,
     SweepOutcome,

@@ -1,6 +1,6 @@
 """`python -m modlog`: the command line."""
 
-from modlog._faces.cli import main
+from modlog._cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -41,9 +41,9 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import Environment, EnvType
 
+from modlog._domain.events import RecordedEvent, SweepEvent, event_of
+from modlog._domain.values import Actor, parsed_instant
 from modlog._errors import CorruptEventError, InvalidInputError, InvalidUrlError
-from modlog._ground.events import RecordedEvent, SweepEvent, event_of
-from modlog._ground.values import Actor, parsed_instant
 from modlog._services.ledger import ModLog, open_ledger
 from modlog._storage.codec import is_own_type
 from modlog._storage.recorder import LedgerRecorder

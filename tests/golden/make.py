@@ -23,8 +23,8 @@ from eventsourcing.persistence import StoredEvent
 
 import modlog
 from modlog import Actor
-from modlog._ground import events as e
-from modlog._ground.events import Draft, Envelope, Event
+from modlog._domain import events as e
+from modlog._domain.events import Draft, Envelope, Event
 from modlog._storage.codec import data_text, schema_of
 
 HERE = Path(__file__).parent

@@ -9,10 +9,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypedDict
 
-from modlog._errors import InvalidInputError, MissingActorError, MissingReasonError
-from modlog._ground.decisions import REASON_IS_DUE
-from modlog._ground.events import Envelope
-from modlog._ground.values import (
+from modlog._domain.decisions import REASON_IS_DUE
+from modlog._domain.events import Envelope
+from modlog._domain.values import (
     Actor,
     check_names,
     checked_id,
@@ -21,6 +20,7 @@ from modlog._ground.values import (
     checked_text,
     shown,
 )
+from modlog._errors import InvalidInputError, MissingActorError, MissingReasonError
 
 
 class Circumstances(TypedDict, total=False):

@@ -12,12 +12,12 @@ from typing import Any, Unpack
 
 from attrs import define, field
 
+from modlog._domain.account import AccountState
+from modlog._domain.decisions import COMMANDS, decide
+from modlog._domain.events import AccountNoted, ActionRefused, Draft, Envelope, RecordedEvent
+from modlog._domain.guardrails import Guardrails
+from modlog._domain.values import Actor, checked_id, shown
 from modlog._errors import ConcurrencyError, GuardrailError, InvalidInputError
-from modlog._ground.account import AccountState
-from modlog._ground.decisions import COMMANDS, decide
-from modlog._ground.events import AccountNoted, ActionRefused, Draft, Envelope, RecordedEvent
-from modlog._ground.guardrails import Guardrails
-from modlog._ground.values import Actor, checked_id, shown
 from modlog._services.acting import Given, split
 from modlog._services.guarding import Intended, Override, check_guardrails
 from modlog._services.requests import request_key

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from modlog._ground.account import Account, account_at
-from modlog._ground.values import same_json
+from modlog._domain.account import Account, account_at
+from modlog._domain.values import same_json
 from modlog._services.views import View
 from modlog._storage.replays import beside
 

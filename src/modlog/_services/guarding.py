@@ -8,12 +8,12 @@ from typing import Final
 
 from attrs import frozen
 
+from modlog._domain import guardrails as rules
+from modlog._domain.account import Account, AccountState, account_at
+from modlog._domain.events import ActionRefused, Envelope
+from modlog._domain.guardrails import Guardrails, check_approver
+from modlog._domain.values import Actor, shown
 from modlog._errors import GuardrailError, InvalidInputError
-from modlog._ground import guardrails as rules
-from modlog._ground.account import Account, AccountState, account_at
-from modlog._ground.events import ActionRefused, Envelope
-from modlog._ground.guardrails import Guardrails, check_approver
-from modlog._ground.values import Actor, shown
 from modlog._storage.store import Reader
 
 # Records that a guardrail stopped somebody, on the stream of an account.

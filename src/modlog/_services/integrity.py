@@ -7,8 +7,8 @@ from typing import Final
 
 from attrs import fields, frozen
 
+from modlog._domain.account import AccountState
 from modlog._errors import CorruptEventError
-from modlog._ground.account import AccountState
 from modlog._storage.checks import CHECKS, Finding, kinds_of_events
 from modlog._storage.database import Database, Session
 from modlog._storage.replays import States, beside, checked_replays, projected

@@ -9,18 +9,18 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
+from modlog._domain.account import Account, Status, account_at
+from modlog._domain.blame import Blame, blame
+from modlog._domain.events import RecordedEvent
+from modlog._domain.guardrails import Guardrails
+from modlog._domain.selection import Selection
+from modlog._domain.values import Actor, checked_id, from_micros, shown
 from modlog._errors import AccountNotFoundError, InvalidInputError
-from modlog._ground.account import Account, Status, account_at
-from modlog._ground.blame import Blame, blame
-from modlog._ground.events import RecordedEvent
-from modlog._ground.guardrails import Guardrails
-from modlog._ground.selection import Selection
-from modlog._ground.values import Actor, checked_id, from_micros, shown
 from modlog._services.commands import Commands
 from modlog._services.forensics import AccountChange, diff
-from modlog._services.importing import IngestOutcome, ingest
+from modlog._services.imports import IngestOutcome, ingest
 from modlog._services.integrity import VerificationReport, verify
-from modlog._services.reverting import (
+from modlog._services.reverts import (
     OnConflict,
     Reverting,
     RevertOutcome,
@@ -28,7 +28,7 @@ from modlog._services.reverting import (
     RevertProgress,
     asked_for,
 )
-from modlog._services.sweeping import SweepOutcome, SweepPlan, SweepProgress, Sweeps
+from modlog._services.sweeps import SweepOutcome, SweepPlan, SweepProgress, Sweeps
 from modlog._services.views import ClockName, View, checked_statuses
 from modlog._storage.clock import Clock, checked_clock
 from modlog._storage.opening import open_store

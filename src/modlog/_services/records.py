@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from modlog._errors import InvalidInputError
-from modlog._ground.decisions import ARGUMENTS, COMMANDS, Command
-from modlog._ground.events import AccountDeleted, AccountProtected, AccountUnprotected
-from modlog._ground.values import (
+from modlog._domain.decisions import ARGUMENTS, COMMANDS, Command
+from modlog._domain.events import AccountDeleted, AccountProtected, AccountUnprotected
+from modlog._domain.values import (
     check_names,
     checked_id,
     checked_probability,
@@ -19,6 +18,7 @@ from modlog._ground.values import (
     is_mapping,
     shown,
 )
+from modlog._errors import InvalidInputError
 
 # What a record may say of its event's circumstances, besides when and by whom.
 _CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from modlog._ground.decisions import ARGUMENTS, Command
-from modlog._ground.events import Envelope, plain
-from modlog._ground.values import to_micros
+from modlog._domain.decisions import ARGUMENTS, Command
+from modlog._domain.events import Envelope, plain
+from modlog._domain.values import to_micros
 from modlog._storage.codec import canonical
 from modlog._storage.store import Key
 

@@ -10,10 +10,9 @@ from typing import Any, Final
 from attrs import define, field
 from attrs import evolve as replaced
 
-from modlog._errors import InvalidInputError
-from modlog._ground.account import AccountState, account_at
-from modlog._ground.decisions import Command
-from modlog._ground.events import (
+from modlog._domain.account import AccountState, account_at
+from modlog._domain.decisions import Command
+from modlog._domain.events import (
     AccountDeleted,
     AccountSuspended,
     Draft,
@@ -22,14 +21,15 @@ from modlog._ground.events import (
     SweepCompleted,
     SweepProgressed,
 )
-from modlog._ground.guardrails import Guardrails, is_bound_by_restoring
-from modlog._ground.sweeps import Sweep, SweepState, check_executable, sweep_command, sweep_of
-from modlog._ground.values import Actor, instant_text, to_micros
+from modlog._domain.guardrails import Guardrails, is_bound_by_restoring
+from modlog._domain.sweeps import Sweep, SweepState, check_executable, sweep_command, sweep_of
+from modlog._domain.values import Actor, instant_text, to_micros
+from modlog._errors import InvalidInputError
 from modlog._services.guarding import HOUR
 from modlog._storage.store import Reader, Writer
-from modlog._storage.sweep_acting import Judging, SweepChunks
-from modlog._storage.sweep_judging import Rules
-from modlog._storage.sweeping import Range, Sweeping, sweep_key
+from modlog._storage.sweeps.acting import Judging, SweepChunks
+from modlog._storage.sweeps.judging import Rules
+from modlog._storage.sweeps.targets import Range, Sweeping, sweep_key
 
 # Accounts in a transaction.
 CHUNK: Final = 10_000

@@ -11,12 +11,12 @@ from typing import Any, Final, Literal
 from attrs import define, field, frozen
 from attrs import evolve as replaced
 
+from modlog._domain.account import Account, AccountState, Status, account_at, replay
+from modlog._domain.decisions import Command, decide
+from modlog._domain.events import Entry
+from modlog._domain.selection import EVERYTHING, Scope, Selection
+from modlog._domain.values import FIRST_INSTANT, checked_id, checked_instant, parsed_instant, shown
 from modlog._errors import AccountNotFoundError, InvalidInputError
-from modlog._ground.account import Account, AccountState, Status, account_at, replay
-from modlog._ground.decisions import Command, decide
-from modlog._ground.events import Entry
-from modlog._ground.selection import EVERYTHING, Scope, Selection
-from modlog._ground.values import FIRST_INSTANT, checked_id, checked_instant, parsed_instant, shown
 from modlog._services.records import read_command
 from modlog._storage.database import Row
 from modlog._storage.replays import States, beside

@@ -7,8 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
+from modlog._domain.values import shown
 from modlog._errors import CorruptEventError
-from modlog._ground.values import shown
 from modlog._storage.codec import EVENT_COLUMNS, recorded_event
 from modlog._storage.database import Database, Session
 

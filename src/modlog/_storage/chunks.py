@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from modlog._ground.events import Draft, EventsReverted
-from modlog._ground.values import to_micros
+from modlog._domain.events import Draft, EventsReverted
+from modlog._domain.values import to_micros
 from modlog._storage.codec import EVENT_COLUMNS, event_row
 from modlog._storage.schema import EVENTS, ColumnType
 from modlog._storage.store import Writer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from modlog._ground.values import checked_instant
+from modlog._domain.values import checked_instant
 
 Clock = Callable[[], datetime]
 

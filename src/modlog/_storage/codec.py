@@ -1,6 +1,6 @@
 """How events lie on disk: fixed type names, canonical JSON, instants as microseconds.
 
-The codec is strict. It writes what `modlog._ground.events` has checked, every field present,
+The codec is strict. It writes what `modlog._domain.events` has checked, every field present,
 keys sorted, no white space; it reads nothing else, whatever the JSON may look like. An older
 schema of a type is brought up to date by the functions in `UPCASTERS` as it is read.
 """
@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from modlog._errors import CorruptEventError, InvalidInputError
-from modlog._ground.events import (
+from modlog._domain.events import (
     EVENT_CLASSES,
     Draft,
     Envelope,
@@ -22,7 +21,8 @@ from modlog._ground.events import (
     data_of,
     event_of,
 )
-from modlog._ground.values import Actor, from_micros, instant_text, shown, to_micros
+from modlog._domain.values import Actor, from_micros, instant_text, shown, to_micros
+from modlog._errors import CorruptEventError, InvalidInputError
 
 Data = dict[str, Any]
 

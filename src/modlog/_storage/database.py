@@ -10,8 +10,8 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
+from modlog._domain.values import from_micros, instant_text
 from modlog._errors import ClockError, InvalidInputError, StoreUnavailableError
-from modlog._ground.values import from_micros, instant_text
 from modlog._storage.schema import Table
 
 Row = tuple[Any, ...]

@@ -6,12 +6,12 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import uuid4
 
+from modlog._domain.values import checked_id, shown
 from modlog._errors import InvalidInputError, InvalidUrlError, SchemaError
-from modlog._ground.values import checked_id, shown
 from modlog._storage.database import Database, Session
 from modlog._storage.replays import rebuild_all
 from modlog._storage.schema import PROJECTION, SCHEMA_VERSION, TABLES, Table
-from modlog._storage.sqlite import SQLiteDatabase
+from modlog._storage.sqlite.database import SQLiteDatabase
 from modlog._storage.store import Store
 
 _EXPECTED: Final = (
@@ -72,8 +72,8 @@ def _postgres_store(url: str, schema: str | None) -> Store:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
 
-        from modlog._storage.postgres import PostgresDatabase
-        from modlog._storage.postgres_store import PostgresStore
+        from modlog._storage.postgres.database import PostgresDatabase
+        from modlog._storage.postgres.store import PostgresStore
     except ImportError as error:
         raise InvalidUrlError(
             "PostgreSQL needs psycopg, which is not installed: pip install 'modlog[postgres]'"

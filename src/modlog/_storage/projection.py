@@ -10,8 +10,8 @@ from typing import Final, Self
 import orjson
 from attrs import define, field
 
-from modlog._ground.account import AccountState, StandingSanction
-from modlog._ground.values import from_micros, same_json, to_micros
+from modlog._domain.account import AccountState, StandingSanction
+from modlog._domain.values import from_micros, same_json, to_micros
 from modlog._storage.codec import canonical
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.schema import ACCOUNTS, FLAGS, SANCTIONS

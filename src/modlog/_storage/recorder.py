@@ -21,8 +21,8 @@ from eventsourcing.persistence import (
     Subscription,
 )
 
+from modlog._domain.values import checked_text, shown
 from modlog._errors import ConflictError, InvalidInputError
-from modlog._ground.values import checked_text, shown
 from modlog._storage.clock import Clock
 from modlog._storage.codec import EVENT_COLUMNS, is_own_type, state_bytes
 from modlog._storage.database import Row

@@ -8,10 +8,10 @@ from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, Final
 
+from modlog._domain.account import IMPOSING, WITHOUT_EFFECT, AccountState, Happened, replay
+from modlog._domain.events import Entry, EventsReverted
+from modlog._domain.values import EPOCH, from_micros
 from modlog._errors import CorruptEventError, InvalidInputError
-from modlog._ground.account import IMPOSING, WITHOUT_EFFECT, AccountState, Happened, replay
-from modlog._ground.events import Entry, EventsReverted
-from modlog._ground.values import EPOCH, from_micros
 from modlog._storage.codec import EVENT_COLUMNS, event_from, fields_from, recorded_event
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.projection import Changes, card_sql, states_of

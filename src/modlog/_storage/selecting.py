@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from modlog._ground.selection import Scope, Selection
-from modlog._ground.values import Actor, to_micros
+from modlog._domain.selection import Scope, Selection
+from modlog._domain.values import Actor, to_micros
 from modlog._storage.database import Database
 
 _Part = tuple[str, tuple[Any, ...]]

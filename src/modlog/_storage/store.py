@@ -13,18 +13,18 @@ from typing import Any, Final
 from attrs import define, field, frozen
 from attrs import evolve as replaced
 
+from modlog._domain.account import AccountState, Status, evolve
+from modlog._domain.events import Draft, Entry, RecordedEvent
+from modlog._domain.selection import Scope, Selection
+from modlog._domain.values import Actor, from_micros, shown, to_micros
 from modlog._errors import ConflictError, IdempotencyConflictError
-from modlog._ground.account import AccountState, Status, evolve
-from modlog._ground.events import Draft, Entry, RecordedEvent
-from modlog._ground.selection import Scope, Selection
-from modlog._ground.values import Actor, from_micros, shown, to_micros
 from modlog._storage.codec import EVENT_COLUMNS, event_row, recorded_event
 from modlog._storage.database import Database, Head, Row, Session, elsewhere
 from modlog._storage.projection import Changes, card_sql, states_of
 from modlog._storage.replays import States, histories, projected, replays
 from modlog._storage.schema import EVENTS, KEYS, REVERTS
 from modlog._storage.selecting import Condition, condition_of, condition_of_scope
-from modlog._storage.viewing import count_within
+from modlog._storage.views import count_within
 
 # Rows that are fetched at a time, between which no transaction stays open.
 PAGE: Final = 1_000

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import modlog
+from modlog._domain.decisions import COMMANDS
+from modlog._domain.events import RecordedEvent
+from modlog._domain.values import checked_instant, shown
 from modlog._errors import InvalidInputError
-from modlog._ground.decisions import COMMANDS
-from modlog._ground.events import RecordedEvent
-from modlog._ground.values import checked_instant, shown
 from modlog._services.ledger import ModLog
 
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from modlog._domain.account import AccountState, replay
+from modlog._domain.decisions import COMMANDS, decide
+from modlog._domain.events import EVENT_CLASSES, AccountEvent, Entry, Event
+from modlog._domain.values import checked_instant, shown
 from modlog._errors import InvalidInputError, ModlogError
-from modlog._ground.account import AccountState, replay
-from modlog._ground.decisions import COMMANDS, decide
-from modlog._ground.events import EVENT_CLASSES, AccountEvent, Entry, Event
-from modlog._ground.values import checked_instant, shown
 
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _APART: Final = timedelta(minutes=1)

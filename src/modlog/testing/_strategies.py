@@ -10,11 +10,11 @@ from typing import Any, Final
 import attrs
 from hypothesis import strategies as st
 
-from modlog._ground import events as e
-from modlog._ground.account import AccountState, replay
-from modlog._ground.decisions import ARGUMENTS
-from modlog._ground.events import Event, RecordedEvent
-from modlog._ground.values import (
+from modlog._domain import events as e
+from modlog._domain.account import AccountState, replay
+from modlog._domain.decisions import ARGUMENTS
+from modlog._domain.events import Event, RecordedEvent
+from modlog._domain.values import (
     ACTOR_KINDS,
     EPOCH,
     MAX_ID_LENGTH,

@@ -1,0 +1,45 @@
+"""Foreign text as data: nothing in it commands a terminal or deceives a reader."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+from unicodedata import category
+
+from modlog._domain.values import instant_text
+
+# All that may be unprintable: whatever is no ASCII letter, digit, mark or space.
+_SUSPECTS: Final = re.compile(r"[^ -~]")
+
+
+def visible(text: str) -> str:
+    """Text for a terminal: control, bidirectional and invisible characters as escapes."""
+    return _SUSPECTS.sub(lambda found: _shown(found[0], _for_people), text)
+
+
+def visible_json(value: object) -> str:
+    """A value as JSON in one line, readable in any script, safe on a terminal."""
+    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    return _SUSPECTS.sub(lambda found: _shown(found[0], _for_json), text)
+
+
+def _shown(character: str, escaped: Callable[[str], str]) -> str:
+    # Spaces of other scripts are no danger, although Python calls them unprintable.
+    safe = character.isprintable() or category(character) == "Zs"
+    return character if safe else escaped(character)
+
+
+def _for_people(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _for_json(character: str) -> str:
+    return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
+
+
+def _plain(value: object) -> object:
+    assert isinstance(value, datetime), f"{type(value).__name__} has no place in JSON"
+    return instant_text(value)

@@ -1,0 +1,108 @@
+"""Taking a batch back from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+import click
+from attrs import asdict
+
+from modlog._cli.acting import actor_of, as_actor, ask, bar, yes
+from modlog._cli.calling import NO, complain, options, print_json, writing
+from modlog._domain.selection import Selection
+from modlog._errors import MissingReasonError
+from modlog._services.reverts import RevertOutcome, RevertPlan
+
+_SHOWN = 10
+
+
+@click.command()
+@click.option("--batch", metavar="NAME", multiple=True, required=True, help="Of this batch.")
+@click.option("--account", metavar="ID", multiple=True, help="Only of this account.")
+@click.option("--reason", help="Why, in words; due unless with --dry-run.")
+@click.option("--dry-run", is_flag=True, help="Only show what it would come to.")
+@click.option("--name", help="Of the revert itself; the same again goes on where it stopped.")
+@as_actor
+@yes
+@options
+def revert(
+    *,
+    batch: tuple[str, ...],
+    account: tuple[str, ...],
+    reason: str | None,
+    dry_run: bool,
+    name: str | None,
+    actor: str,
+    own_account: str | None,
+    yes: bool,
+    url: str,
+    schema: str | None,
+    as_json: bool,
+) -> None:
+    """Take back what a batch has done.
+
+    The result is the history in which it had never happened. The exit code is 1 if there is
+    nothing to take back, or if accounts were left alone.
+    """
+    who = actor_of(actor, own_account)
+    if not (dry_run or reason):
+        raise MissingReasonError("modlog revert needs --reason")
+    selected = (
+        Selection(batch_id=batch, account_id=account) if account else Selection(batch_id=batch)
+    )
+    with writing(url, schema) as log:
+        plan = log.plan_revert(selected)
+        if dry_run:
+            _show(plan, as_json)
+        if not plan.accounts:
+            complain("there is nothing to take back: no such events")
+            click.get_current_context().exit(NO)
+        if dry_run:
+            return
+        if not yes:
+            _ask(plan)
+        with bar("to revert") as move:
+            outcome = plan.apply(batch_id=name, actor=who, reason=reason, progress=move)
+    _tell(outcome, as_json)
+
+
+def _ask(plan: RevertPlan) -> None:
+    from modlog._cli import plans
+
+    ask(
+        f"revert {plan.targets:,} events", plans.of_revert(plan, list(islice(plan.lines(), _SHOWN)))
+    )
+
+
+def _show(plan: RevertPlan, as_json: bool) -> None:
+    if as_json:
+        print_json(_data(plan))
+        return
+    from modlog._cli import plans, terminal
+
+    terminal.show(plans.of_revert(plan, list(islice(plan.lines(), _SHOWN))))
+
+
+def _data(plan: RevertPlan) -> Mapping[str, object]:
+    return {
+        "selection": plan.selection.data(),
+        "head": plan.head,
+        "accounts": plan.accounts,
+        "targets": plan.targets,
+        "idle": plan.idle,
+        "irreversible": plan.irreversible,
+        "before": plan.before,
+        "after": plan.after,
+    }
+
+
+def _tell(outcome: RevertOutcome, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(outcome))
+    else:
+        from modlog._cli import plans, terminal
+
+        terminal.show(plans.outcome_of_revert(outcome))
+    if outcome.changed or outcome.refused:
+        click.get_current_context().exit(NO)

@@ -1,0 +1,223 @@
+"""Answers for people: small tables that fit a terminal."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, BinaryIO, Final
+
+import click
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from modlog._cli.escaping import visible, visible_json
+from modlog._domain.account import Account, Sanction, Status
+from modlog._domain.events import RecordedEvent
+from modlog._domain.values import Actor
+from modlog._services.imports import IngestOutcome
+from modlog._services.integrity import VerificationReport
+from modlog._services.reverts import RevertProgress
+from modlog._services.sweeps import SweepProgress
+
+_COLOURS: Final[Mapping[Status, str]] = {
+    Status.ACTIVE: "green",
+    Status.SUSPENDED: "yellow",
+    Status.DELETED: "red",
+}
+
+
+def show(renderable: RenderableType, err: bool = False) -> None:
+    """Print to standard output, or to standard error."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    # Written by click, which leaves a broken pipe to its caller.
+    with console.capture() as captured:
+        console.print(renderable)
+    lines = captured.get().splitlines()
+    click.echo("\n".join(line.rstrip() for line in lines), err=err)
+
+
+def text(value: str, style: str = "") -> Text:
+    return Text(visible(value), style=style, overflow="fold")
+
+
+def stacked(lines: Sequence[Text]) -> Text:
+    return Text("\n", overflow="fold").join(lines)
+
+
+def instant_of(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S}"
+
+
+def name_of(actor: Actor) -> str:
+    return " ".join(filter(None, (actor.kind, actor.id, actor.version)))
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else visible_json(value)
+
+
+# One account
+
+
+def card(account: Account, events: Sequence[RecordedEvent]) -> RenderableType:
+    """An account as it is, and who imposed what stands against it."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in _facts(account, {event.version: event for event in events}):
+        grid.add_row(name, value)
+    return grid
+
+
+def _facts(account: Account, events: Mapping[int, RecordedEvent]) -> Iterator[tuple[str, Text]]:
+    yield "account", text(account.id, "bold")
+    yield "status", text(account.status, _COLOURS.get(account.status, ""))
+    yield "version", text(str(account.version))
+    if account.protected:
+        yield "protected", text("yes")
+    if account.profile:
+        yield "profile", stacked([text(f"{k}: {_value(v)}") for k, v in account.profile.items()])
+    if account.flags:
+        yield "flags", stacked([text(f"{v}: {label}") for v, label in account.flags.items()])
+    for version, sanction in account.sanctions.items():
+        yield sanction.kind, _sanction(version, sanction, events[version])
+
+
+def _sanction(version: int, sanction: Sanction, event: RecordedEvent) -> Text:
+    end = "" if sanction.kind == "deletion" else f" until {_until(sanction.until)}"
+    force = "" if sanction.in_force else " (not in force)"
+    first = f"version {version}, since {instant_of(sanction.since)}{end}{force}"
+    return stacked([text(first), text(f"by {name_of(event.actor)}"), *_why(event)])
+
+
+def _until(until: datetime | None) -> str:
+    return instant_of(until) if until else "somebody lifts it"
+
+
+def _why(event: RecordedEvent) -> list[Text]:
+    lines = [text(event.reason)] if event.reason else []
+    named = (("policy", event.policy), ("batch", event.batch_id), ("for", event.correlation_id))
+    told = event.reason or ""
+    return lines + [
+        text(f"{name} {value}", "dim") for name, value in named if value and value not in told
+    ]
+
+
+def history(events: Sequence[RecordedEvent]) -> RenderableType:
+    """The events of an account, one a row; instants in UTC."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("", justify="right", style="dim", no_wrap=True)
+    table.add_column("when (UTC)", no_wrap=True)
+    table.add_column("what", no_wrap=True)
+    table.add_column("who and why", overflow="fold")
+    for event in events:
+        table.add_row(
+            str(event.version),
+            _when(event),
+            text(event.type),
+            stacked([text(name_of(event.actor)), *_why(event), *_details(event.data)]),
+        )
+    return table
+
+
+def _when(event: RecordedEvent) -> Text:
+    lines = [text(instant_of(event.occurred_at))]
+    if event.recorded_at.date() != event.occurred_at.date():
+        lines.append(text(f"noted {event.recorded_at:%Y-%m-%d}", "dim"))
+    return stacked(lines)
+
+
+def _details(data: Mapping[str, Any]) -> list[Text]:
+    return [text(f"{name}: {_value(value)}", "dim") for name, value in data.items() if value]
+
+
+# Import
+
+
+def summary(outcome: IngestOutcome) -> RenderableType:
+    """What became of an import's records."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
+    for name, number, meaning in (
+        ("recorded", outcome.recorded, ""),
+        ("late", outcome.late, "of these, older than their account's newest event"),
+        ("created", outcome.created, "accounts that were seen for the first time"),
+        ("skipped", outcome.skipped, "known already, by their key"),
+        ("rejected", len(outcome.rejected), ""),
+    ):
+        table.add_row(name, f"{number:,}", meaning)
+    return Group(table, text(f"batch  {outcome.batch_id}"))
+
+
+@contextmanager
+def import_bar(raw: BinaryIO) -> Iterator[Callable[[IngestOutcome], None]]:
+    """A bar on standard error that moves with the bytes read."""
+    progress = Progress(
+        TextColumn("importing"),
+        BarColumn(),
+        TextColumn("{task.fields[records]:,} records"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task("", total=_size(raw), records=0)
+
+        def move(outcome: IngestOutcome) -> None:
+            at = raw.tell() if raw.seekable() else 0
+            progress.update(task, completed=at, records=outcome.total)
+
+        yield move
+
+
+def _size(raw: BinaryIO) -> int | None:
+    """The bytes of a file; None for a pipe, which does not tell."""
+    try:
+        status = os.fstat(raw.fileno())
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+@contextmanager
+def chunk_bar(what: str) -> Iterator[Callable[[SweepProgress | RevertProgress], None]]:
+    """A bar on standard error that moves with the accounts that are through."""
+    progress = Progress(
+        TextColumn(what),
+        BarColumn(),
+        TextColumn("{task.completed:,} of {task.total:,} accounts"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task("", total=1)
+        yield lambda now: progress.update(task, completed=now.done, total=now.total)
+
+
+# Verification
+
+
+def verification(report: VerificationReport) -> RenderableType:
+    """What was looked at, and what is not as it must be."""
+    number = sum(report.events.values())
+    seen = f"{number:,} events up to position {report.head:,}, {report.accounts:,} accounts"
+    if report.ok:
+        return text(f"sound: {seen}")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for heading in ("check", "position", "account", "finding"):
+        table.add_column(heading, overflow="fold")
+    for finding in report.findings:
+        position = "" if finding.position is None else str(finding.position)
+        table.add_row(
+            finding.check, position, text(finding.account_id or ""), text(finding.message)
+        )
+    return Group(text(f"NOT SOUND, {len(report.findings)} findings: {seen}", "bold red"), table)

@@ -1,0 +1,165 @@
+"""Guardrails: what may not be done even though the account's state would allow it.
+
+Each rule is a plain function of facts that somebody else has gathered; it gives the name of the
+rule that stops the action, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from math import ceil
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from modlog._domain.account import Account, Status
+from modlog._domain.values import Actor, checked_id, shown
+from modlog._errors import InvalidInputError
+
+# Own rules: the account, the intended action; the code of a refusal, or None.
+Rule = Callable[[Account, str], str | None]
+
+PROTECTED: Final = "protected-account"
+SANCTIONED_ACTOR: Final = "sanctioned-actor"
+OWN_ACCOUNT: Final = "own-account"
+RESTORED_BY_HUMAN: Final = "restored-by-human"
+DELETION_RATE: Final = "deletion-rate"
+
+# What takes an account away from somebody.
+SANCTIONS: Final = frozenset({"suspend", "delete"})
+_LIMITS: Final = (
+    "sweep_size",
+    "sweep_share",
+    "deletions_per_hour",
+    "restored_days",
+    "enabled",
+)
+_AUTOMATED: Final = frozenset({"bot", "model"})
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidInputError(f"a guardrail's limit is a whole number from 0, not {shown(value)}")
+    return value
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InvalidInputError(f"a guardrail's share runs from 0 to 1, not {shown(value)}")
+    return float(value)
+
+
+def _rules(value: Any) -> tuple[Rule, ...]:
+    rules = tuple(value)
+    if not all(callable(rule) for rule in rules):
+        raise InvalidInputError("a guardrail's own rules are callables of account and action")
+    return rules
+
+
+@frozen(kw_only=True)
+class Guardrails:
+    """The limits within which a ledger's commands and sweeps stay.
+
+    Imports, views and reverts are outside of them, but for the two rules on the actor: one
+    whose own account is suspended or deleted can do nothing, and nobody lifts a sanction on an
+    account of their own.
+
+    Attributes:
+        sweep_size: a sweep of more accounts needs a second person's approval.
+        sweep_share: so does one of more than this share of all active accounts, from 0 to 1.
+        deletions_per_hour: deletions by one actor in an hour; approved sweeps are exempt.
+        restored_days: for so many days a bot or model may not delete or suspend an account
+            that a human restored.
+        rules: the platform's own: callables that take the `Account` and the action (the
+            command's name) and return the code of a refusal, or None.
+        enabled: false for a ledger in which nothing is stopped; see `off`.
+    """
+
+    sweep_size: int = field(default=1_000, converter=_whole)
+    sweep_share: float = field(default=0.01, converter=_share)
+    deletions_per_hour: int = field(default=10_000, converter=_whole)
+    restored_days: int = field(default=30, converter=_whole)
+    rules: tuple[Rule, ...] = field(default=(), converter=_rules)
+    enabled: bool = True
+
+    @classmethod
+    def off(cls) -> Guardrails:
+        """No guardrails at all: for migrations, and for tests of something else."""
+        return cls(enabled=False)
+
+    @classmethod
+    def recorded(cls, data: Mapping[str, Any]) -> Guardrails:
+        """The limits that a sweep was planned under; own rules had their say then."""
+        return cls(**{name: data[name] for name in _LIMITS if name in data})
+
+    @property
+    def restored_within(self) -> timedelta:
+        """How long a human's restoring binds bots and models."""
+        return timedelta(days=self.restored_days)
+
+    def data(self) -> Mapping[str, Any]:
+        """The limits as JSON values; own rules by their names."""
+        limits = {name: getattr(self, name) for name in _LIMITS}
+        return {**limits, "rules": [rule_name(rule) for rule in self.rules]}
+
+    def needs_approval(self, size: int, count_active: Callable[[int], int]) -> bool:
+        """Whether a sweep of so many accounts needs a second person.
+
+        Args:
+            size: how many accounts the sweep is about.
+            count_active: counts the active accounts, up to the number that would be enough.
+        """
+        if not self.enabled:
+            return False
+        if size > self.sweep_size or self.sweep_share == 0:
+            return True
+        enough = ceil(size / self.sweep_share)
+        return count_active(enough) < enough
+
+    def own_refusal(self, account: Account, action: str) -> str | None:
+        """The code with which the first of the platform's own rules refuses, if one does."""
+        for rule in self.rules:
+            refusal = rule(account, action)
+            if refusal is not None:
+                return checked_id(refusal, f"the refusal of {rule_name(rule)}")
+        return None
+
+
+def rule_name(rule: Rule) -> str:
+    """How an own rule is recorded."""
+    return str(getattr(rule, "__name__", type(rule).__name__))
+
+
+def sanctioned_actor(status: Status | None) -> str | None:
+    """An actor whose own account is suspended or deleted can do nothing."""
+    return SANCTIONED_ACTOR if status in (Status.SUSPENDED, Status.DELETED) else None
+
+
+def own_account(actor: Actor, account_id: str, action: str) -> str | None:
+    """Nobody lifts a sanction on an account of their own."""
+    return OWN_ACCOUNT if action == "restore" and actor.account_id == account_id else None
+
+
+def protected_account(protected: bool, action: str) -> str | None:
+    """A protected account is not deleted or suspended."""
+    return PROTECTED if protected and action in SANCTIONS else None
+
+
+def is_bound_by_restoring(actor: Actor, action: str) -> bool:
+    """Whether a human's restoring of the account stops this actor from this action."""
+    return action in SANCTIONS and actor.kind in _AUTOMATED
+
+
+def check_approver(actor: Actor, approver: Actor) -> None:
+    """Refuse an approval that is not a second person's.
+
+    Raises:
+        InvalidInputError: the approver is no human, or the one who acts.
+    """
+    same_account = approver.account_id is not None and approver.account_id == actor.account_id
+    if approver.kind != "human" or same_account or approver.id == actor.id:
+        raise InvalidInputError(
+            "an approval is a second person's: a human other than the one who acts, not "
+            f"{approver.kind} {shown(approver.id)}"
+        )

@@ -1,0 +1,119 @@
+"""Taking events back: what a revert of some of an account's events does, and where it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from attrs import evolve as replaced
+from attrs import frozen
+
+from modlog._domain.account import Account, AccountState, Happened, Status, counting, replay
+from modlog._domain.events import (
+    AccountErased,
+    AccountNoted,
+    ActionRefused,
+    Entry,
+    EventsReverted,
+)
+from modlog._domain.values import EPOCH, same_json, shown
+
+# An erasure cannot be undone; notes and refusals change nothing that could be.
+IRREVERSIBLE: Final = (AccountErased, AccountNoted, ActionRefused)
+IRREVERSIBLE_TYPES: Final = tuple(cls.TYPE for cls in IRREVERSIBLE)
+
+
+@frozen(kw_only=True)
+class Reversal:
+    """What reverting the selected events of one account comes to.
+
+    Attributes:
+        targets: every revertible event that was selected, whether it counts now or not.
+        idle: those of them that do not count anyway, because they are reverted already.
+        irreversible: selected events that no revert can name, by version and type.
+        before: the state as it is.
+        after: the state as if the targets had never been recorded.
+    """
+
+    targets: tuple[int, ...]
+    idle: tuple[int, ...]
+    irreversible: tuple[tuple[int, str], ...]
+    before: AccountState
+    after: AccountState
+
+
+def reversal(history: Sequence[Happened], selected: Collection[int]) -> Reversal:
+    """What reverting the events of these versions does to an account with this history."""
+    chosen = [entry for entry in history if entry.version in selected]
+    targets = tuple(e.version for e in chosen if not isinstance(e.event, IRREVERSIBLE))
+    count = {entry.version for entry in counting(history)}
+    return Reversal(
+        targets=targets,
+        idle=tuple(version for version in targets if version not in count),
+        irreversible=tuple(
+            (e.version, e.event.TYPE) for e in chosen if isinstance(e.event, IRREVERSIBLE)
+        ),
+        before=replay(history),
+        after=replay([*history, revert_of(history, targets)] if targets else history),
+    )
+
+
+@frozen(kw_only=True)
+class Remark:
+    """What a revert does not undo by itself, for a platform to act on.
+
+    Attributes:
+        code: name-may-be-taken, account-ceases, profile-changes, messages-were-sent or
+            protection-changes.
+        message: the same in words.
+    """
+
+    code: str
+    message: str
+
+
+def remarks(before: Account, after: Account) -> tuple[Remark, ...]:
+    """What lies outside the ledger when an account goes from one state to the other."""
+    gone = (Status.DELETED, Status.ABSENT)
+    found = {
+        "name-may-be-taken": before.status in gone
+        and after.status not in gone
+        and "the account comes back: its name may belong to somebody else by now",
+        "account-ceases": before.status is not Status.ABSENT
+        and after.status is Status.ABSENT
+        and "its creation is taken back: it ceases to exist",
+        "profile-changes": not same_json(before.profile, after.profile)
+        and f"write back to the platform's own tables: {_differing(before, after)}",
+        "messages-were-sent": before.sanctions.keys() - after.sanctions.keys()
+        and "whoever was told of the sanction has to be told that it is taken back",
+        "protection-changes": before.protected != after.protected
+        and f"it will {'be' if after.protected else 'no longer be'} protected",
+    }
+    return tuple(Remark(code=code, message=str(text)) for code, text in found.items() if text)
+
+
+def _differing(before: Account, after: Account) -> str:
+    keys = {**before.profile, **after.profile}
+    return ", ".join(
+        sorted(
+            shown(key)
+            for key in keys
+            if not same_json(before.profile.get(key), after.profile.get(key))
+        )
+    )
+
+
+def same_outcome(one: AccountState, other: AccountState) -> bool:
+    """Whether two states are the same but for the events that led to them."""
+    apart: dict[str, Any] = {"version": 0, "latest": EPOCH, "reverted": False}
+    return replaced(one, **apart) == replaced(other, **apart)
+
+
+def revert_of(history: Sequence[Happened], targets: Collection[int]) -> Entry:
+    """The revert that would come next in this history, for a fold to see."""
+    last = history[-1]
+    return Entry(
+        version=last.version + 1,
+        occurred_at=last.occurred_at,
+        event=EventsReverted(tuple(targets)),
+    )

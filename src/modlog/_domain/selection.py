@@ -1,0 +1,208 @@
+"""Which events are meant: the filters that queries, reverts and views share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
+from typing import Any, Final, TypeAlias, TypeVar
+
+from attrs import field, frozen
+from attrs import fields as attrs_fields
+
+from modlog._domain.events import EVENT_CLASSES
+from modlog._domain.values import (
+    Actor,
+    check_names,
+    checked_id,
+    checked_instant,
+    instant_text,
+    shown,
+)
+from modlog._errors import InvalidInputError
+
+_V = TypeVar("_V")
+
+
+class _Everything:
+    """Stands for a filter that was not given; none is not the same."""
+
+    def __repr__(self) -> str:
+        return "any"
+
+
+ANY: Final = _Everything()
+
+
+def _several(check: Callable[[Any, str], _V], what: str) -> Callable[[Any], tuple[_V, ...]]:
+    """A converter: one value or several, each checked; none and no values are refused."""
+
+    def convert(value: Any) -> tuple[_V, ...]:
+        if value is None:
+            raise InvalidInputError(
+                f"{what} is None, which selects nothing: leave the filter out to mean any"
+            )
+        if isinstance(value, str | bytes | Actor) or not isinstance(value, Collection):
+            return (check(value, what),)
+        if not value:
+            raise InvalidInputError(
+                f"{what} is an empty collection, which selects nothing: "
+                "leave the filter out to mean any"
+            )
+        return tuple(dict.fromkeys(check(item, what) for item in value))
+
+    return convert
+
+
+def _checked_actor(value: object, what: str) -> Actor | str:
+    return value if isinstance(value, Actor) else checked_id(value, what)
+
+
+def _checked_type(value: object, what: str) -> str:
+    if not isinstance(value, str) or value not in EVENT_CLASSES:
+        raise InvalidInputError(
+            f"{what} must be an event's type, not {shown(value)}; there are "
+            f"{', '.join(sorted(EVENT_CLASSES))}"
+        )
+    return value
+
+
+def _checked_position(value: object, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidInputError(f"{what} must be a position from 0, not {shown(value)}")
+    return value
+
+
+def _one(check: Callable[[Any, str], _V], what: str) -> Callable[[Any], _V]:
+    def convert(value: Any) -> _V:
+        if value is None:
+            raise InvalidInputError(f"{what} is None: leave the filter out to mean any")
+        return check(value, what)
+
+    return convert
+
+
+def _filter(convert: Callable[[Any], Any]) -> Any:
+    return field(converter=lambda value: value if value is ANY else convert(value))
+
+
+_Several: TypeAlias = _V | Collection[_V] | _Everything
+
+
+@frozen(init=False)
+class Selection:
+    """The events for which all that is given holds; one value or several for each filter.
+
+    Attributes:
+        account_id: events of these accounts.
+        actor: by these actors; a text matches the id under any kind, an `Actor` kind and id.
+        batch_id: that were part of these batches.
+        type: of these types, such as "account.deleted".
+        policy: that applied these policies.
+        since: recorded at this instant or later.
+        until: recorded before this instant.
+        after_position: after this position in the log.
+        up_to_position: up to this position, included.
+        positions: at exactly these positions.
+
+    Raises:
+        InvalidInputError: None or an empty collection as a filter, or a value out of bounds.
+    """
+
+    account_id: tuple[str, ...] | _Everything = _filter(_several(checked_id, "account_id"))
+    actor: tuple[Actor | str, ...] | _Everything = _filter(_several(_checked_actor, "actor"))
+    batch_id: tuple[str, ...] | _Everything = _filter(_several(checked_id, "batch_id"))
+    type: tuple[str, ...] | _Everything = _filter(_several(_checked_type, "type"))
+    policy: tuple[str, ...] | _Everything = _filter(_several(checked_id, "policy"))
+    since: datetime | _Everything = _filter(_one(checked_instant, "since"))
+    until: datetime | _Everything = _filter(_one(checked_instant, "until"))
+    after_position: int | _Everything = _filter(_one(_checked_position, "after_position"))
+    up_to_position: int | _Everything = _filter(_one(_checked_position, "up_to_position"))
+    positions: tuple[int, ...] | _Everything = _filter(_several(_checked_position, "positions"))
+
+    def __init__(
+        self,
+        *,
+        account_id: _Several[str] = ANY,
+        actor: _Several[Actor | str] = ANY,
+        batch_id: _Several[str] = ANY,
+        type: _Several[str] = ANY,
+        policy: _Several[str] = ANY,
+        since: datetime | _Everything = ANY,
+        until: datetime | _Everything = ANY,
+        after_position: int | _Everything = ANY,
+        up_to_position: int | _Everything = ANY,
+        positions: _Several[int] = ANY,
+        **misspelt: object,
+    ) -> None:
+        check_names(misspelt, FILTERS, "a selection")
+        convert: Any = self.__attrs_init__  # takes what the converters take
+        convert(
+            account_id,
+            actor,
+            batch_id,
+            type,
+            policy,
+            since,
+            until,
+            after_position,
+            up_to_position,
+            positions,
+        )
+
+    def given(self) -> Iterator[tuple[str, Any]]:
+        """The filters that were given, by name."""
+        for name in FILTERS:
+            value = getattr(self, name)
+            if value is not ANY:
+                yield name, value
+
+    def data(self) -> dict[str, Any]:
+        """The filters that were given, as JSON values."""
+        return {name: _plain(value) for name, value in self.given()}
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no filter at all was given."""
+        return next(self.given(), None) is None
+
+
+@frozen(kw_only=True)
+class Scope:
+    """The events that a view keeps: all for which every bound holds and no exclusion does.
+
+    Attributes:
+        up_to_position: up to this position, included.
+        occurred_until: that occurred at this instant or earlier.
+        excluded: none of these selections.
+    """
+
+    up_to_position: int | None = None
+    occurred_until: datetime | None = None
+    excluded: tuple[Selection, ...] = ()
+
+    def within(self, other: Scope) -> Scope:
+        """The events that both keep."""
+        return Scope(
+            up_to_position=_least(self.up_to_position, other.up_to_position),
+            occurred_until=_least(self.occurred_until, other.occurred_until),
+            excluded=tuple(dict.fromkeys(self.excluded + other.excluded)),
+        )
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case tuple():
+            return [_plain(item) for item in value]
+        case Actor():
+            return {"kind": value.kind, "id": value.id}
+        case datetime():
+            return instant_text(value)
+    return value
+
+
+def _least(one: Any, other: Any) -> Any:
+    return min((bound for bound in (one, other) if bound is not None), default=None)
+
+
+EVERYTHING: Final = Scope()
+FILTERS: Final = tuple(attribute.name for attribute in attrs_fields(Selection))

@@ -1,0 +1,1 @@
+"""PostgreSQL, the store for a server. Nothing outside this folder knows it."""

@@ -1,0 +1,543 @@
+"""PostgreSQL: the store for a server. What differs from SQLite stands here and nowhere else.
+
+Appends are serialised by one row, `modlog_head`: its lock makes the order of commits the order
+of positions, so that no reader ever passes over a gap that is filled later.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import lru_cache
+from itertools import count
+from typing import Any, Final
+
+import psycopg
+from psycopg import generators
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+from psycopg.rows import tuple_row
+
+from modlog._errors import (
+    AppendOnlyError,
+    ClockError,
+    ConcurrencyError,
+    ConflictError,
+    InvalidInputError,
+    ModlogError,
+    OutcomeUnknownError,
+    ReadOnlyStoreError,
+    SchemaError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+from modlog._storage.database import Head, Pool, Row, Session, elsewhere
+from modlog._storage.postgres.function import ADVISORY, record_function
+from modlog._storage.schema import (
+    EVENTS,
+    INSERT_ONLY,
+    TABLES,
+    ColumnType,
+    Table,
+    create_indexes,
+    create_table,
+)
+
+_Connection = psycopg.Connection[tuple[Any, ...]]
+_PREFIX: Final = "modlog_"
+_TYPES: Final[dict[ColumnType, str]] = {
+    "integer": "bigint",
+    "small": "smallint",
+    "real": "double precision",
+    "text": 'text COLLATE "C"',  # one order of ids on both databases: by code point
+    "bytes": "bytea",
+}
+_WIRE_TYPES: Final[dict[ColumnType, str]] = {
+    "integer": "int8",
+    "small": "int2",
+    "real": "float8",
+    "text": "text",
+    "bytes": "bytea",
+}
+# From this many rows on, COPY is faster than a statement for each.
+_COPY_FROM: Final = 20
+
+
+@lru_cache(maxsize=512)
+def _numbered(sql: str) -> str:
+    return sql.replace("?", "%s")
+
+
+class PostgresSession:
+    """Statements on one PostgreSQL connection."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self.connection = connection
+        self.cursor = connection.cursor(row_factory=tuple_row)
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        return self.cursor.execute(_numbered(sql), params, prepare=True).fetchall()
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        return self.cursor.execute(_numbered(sql), params, prepare=True).fetchone()
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
+        self.cursor.execute(_numbered(sql), params or None)
+
+    def many(self, sql: str, rows: Sequence[Row]) -> None:
+        self.cursor.executemany(_numbered(sql), rows)
+
+    often = rows
+
+
+class OwnSession(PostgresSession):
+    """Statements on a connection that nobody else uses."""
+
+    def __init__(self, connection: _Connection) -> None:
+        super().__init__(connection)
+        self._transformer = Transformer(connection)
+        self._prepared: dict[str, bytes] = {}
+        self._names = map(b"modlog_%d".__mod__, count())
+
+    def often(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """As `rows`, without what a cursor finds out anew each time: it would take twice as long.
+
+        The driver forgets all prepared statements when a transaction is rolled back or a table
+        is dropped. Outside of a transaction it does no harm to have found out too late.
+        """
+        if not _is_idle(self.connection):
+            return self.rows(sql, params)
+        if sql in self._prepared:
+            try:
+                return self._send(self._prepared[sql], params)
+            except psycopg.errors.InvalidSqlStatementName:
+                self._prepared.clear()
+        return self._send(self._prepare(sql), params)
+
+    def _prepare(self, sql: str) -> bytes:
+        name = next(self._names)  # never one that the server may still know
+        numbers = count(1)
+        numbered = re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
+        self.connection.pgconn.send_prepare(name, numbered.encode(self.connection.info.encoding))
+        self._result()
+        self._prepared[sql] = name
+        return name
+
+    def _send(self, name: bytes, params: Sequence[Any]) -> list[Row]:
+        values = self._transformer.dump_sequence(params, [PyFormat.TEXT] * len(params))
+        self.connection.pgconn.send_query_prepared(name, values)
+        result = self._result()
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
+
+    def _result(self) -> PGresult:
+        result: PGresult
+        (result,) = self.connection.wait(generators.execute(self.connection.pgconn))
+        if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
+            raise psycopg.errors.error_from_result(result, self.connection.info.encoding)
+        return result
+
+
+class PostgresDatabase:
+    """A ledger in one schema of a PostgreSQL database."""
+
+    def __init__(self, conninfo: str, *, schema: str | None = None) -> None:
+        self._conninfo = conninfo
+        self._pool = Pool(self._connect, _close, _is_alive)
+        self._finalizer = weakref.finalize(self, self._pool.close)
+        self._schema = schema or self._current_schema()
+        self._qualifier = f"{_quoted(self._schema)}."
+
+    def _current_schema(self) -> str:
+        with self.reading() as session:
+            row = session.row("SELECT current_schema()")
+        if row is None or row[0] is None:
+            raise StoreUnavailableError(
+                "PostgreSQL has no current schema for this user: name one with schema="
+            )
+        return str(row[0])
+
+    # Dialect
+
+    writes_at_once = True
+
+    def table(self, name: str) -> str:
+        return f"{self._qualifier}{_PREFIX}{name}"
+
+    def insert_into(self, name: str) -> str:
+        return f"INSERT INTO {self.table(name)}"
+
+    def update_accounts(self) -> str:
+        return f"UPDATE {self.table('accounts')}"
+
+    def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+        return f"{column} = ANY(?)", (list(values),)
+
+    @property
+    def head_query(self) -> str:
+        return f"SELECT position, recorded_at FROM {self.table('head')}"
+
+    def json_text(self, column: str, key: str) -> str:
+        return f"({column}::json ->> '{key}')"
+
+    def json_items(self, column: str, key: str) -> str:
+        items = f"json_array_elements_text({column}::json -> '{key}')"
+        return f"LATERAL (SELECT value::bigint FROM {items}) AS item"
+
+    def joined(self, expression: str) -> str:
+        return f"string_agg(({expression})::text, ',')"
+
+    def values_query(self, values: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+        return "SELECT unnest(?::text[])", (list(values),)
+
+    @property
+    def record_function(self) -> str:
+        """The name of the function that records one event."""
+        return f"{self._qualifier}{_PREFIX}record"
+
+    # Sessions
+
+    def reading(self) -> AbstractContextManager[Session]:
+        return _Reading(self._pool)
+
+    @contextmanager
+    def snapshot(self, session: Session | None = None) -> Iterator[Session]:
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        session_or_new = nullcontext(session) if session else self.reading()
+        with session_or_new as opened, _transaction(opened, begin):
+            yield opened
+
+    @contextmanager
+    def beginning(self, session: Session) -> Iterator[Session]:
+        begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+        with translated(), _transaction(session, begin):
+            yield session
+
+    @contextmanager
+    def joining(self, connection: Any, check: Callable[[Session], None]) -> Iterator[Session]:
+        if not isinstance(connection, psycopg.Connection):
+            raise InvalidInputError(
+                "within() on PostgreSQL takes a psycopg.Connection, not "
+                f"{type(connection).__name__}"
+            )
+        if _is_idle(connection) and connection.autocommit:
+            raise InvalidInputError(
+                "within() needs an open transaction, this connection commits each statement by "
+                "itself: open one with connection.transaction() first"
+            )
+        with translated():
+            session = PostgresSession(connection)
+            # A query of a table that is not there would abort the caller's transaction.
+            if session.row("SELECT to_regclass(?)", (self.table("meta"),)) == (None,):
+                raise elsewhere()
+            check(session)
+            yield session
+
+    @contextmanager
+    def savepoint(self, session: Session) -> Iterator[None]:
+        session.run("SAVEPOINT modlog_part")
+        try:
+            yield
+        except BaseException:
+            session.run("ROLLBACK TO SAVEPOINT modlog_part")
+            session.run("RELEASE SAVEPOINT modlog_part")
+            raise
+        session.run("RELEASE SAVEPOINT modlog_part")
+
+    # The end of the log: one row, whose lock is the append lock.
+
+    def head(self, session: Session) -> Head:
+        row = session.row(self.head_query)
+        return Head(*row) if row else Head(0, 0)
+
+    def lock_head(self, session: Session) -> Head:
+        row = session.row(f"{self.head_query} FOR UPDATE")
+        return Head(*row) if row else Head(0, 0)
+
+    def advance(self, session: Session, head: Head) -> None:
+        session.run(
+            f"UPDATE {self.table('head')} SET position = ?, recorded_at = ?",
+            (head.position, head.recorded_at),
+        )
+
+    def temporary(
+        self, session: Session, name: str, columns: str, key: str = "", *, passing: bool = False
+    ) -> None:
+        session.run(f"DROP TABLE IF EXISTS pg_temp.{name}")
+        columns = columns.replace(" text", f" {_TYPES['text']}")
+        # What DELETE leaves behind would be looked through again by every later transaction.
+        end = " ON COMMIT DELETE ROWS" if passing else ""
+        columns += f", PRIMARY KEY ({key})" if key else ""
+        session.run(f"CREATE TEMP TABLE {name} ({columns}){end}")
+
+    def fill(self, session: Session, name: str, texts: Sequence[str]) -> None:
+        assert isinstance(session, PostgresSession)
+        with session.cursor.copy(f"COPY pg_temp.{name} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["text"])
+            for text in texts:
+                copy.write_row((text,))
+
+    def empty(self, session: Session, name: str) -> None:
+        # Of rows that a commit has not taken away: several chunks may be one transaction.
+        session.run(f"DELETE FROM pg_temp.{name}")
+
+    def steer(self, session: Session) -> None:
+        # Statistics may be missing or old; a chunk is always few rows in a large log.
+        ways = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+        off = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ways)
+        session.run(f"SELECT {off}")
+
+    def analyze(self, session: Session, name: str) -> None:
+        session.run(f"ANALYZE pg_temp.{name}")
+
+    def load(
+        self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        names = f"{self.table(table.name)} ({', '.join(columns)})"
+        if len(rows) < _COPY_FROM:
+            values = ", ".join("?" * len(columns))
+            session.many(f"INSERT INTO {names} VALUES ({values})", rows)
+            return
+        with self.loading(session, table, columns) as add:
+            for row in rows:
+                add(row)
+
+    @contextmanager
+    def loading(
+        self, session: Session, table: Table, columns: Sequence[str]
+    ) -> Iterator[Callable[[Row], object]]:
+        # The server writes rows while the next ones are on their way.
+        assert isinstance(session, PostgresSession)
+        into = f"{self.table(table.name)} ({', '.join(columns)})"
+        with session.cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types([_WIRE_TYPES[table.type_of(name)] for name in columns])
+            yield copy.write_row
+
+    def postponing(self, session: Session) -> AbstractContextManager[None]:
+        del session  # the server has a process of its own for that
+        return nullcontext()
+
+    def settle(self) -> None:
+        pass
+
+    def settle_later(self) -> None:
+        pass
+
+    def await_settling(self) -> None:
+        pass
+
+    # Schema
+
+    def lock_schema(self, session: Session) -> None:
+        session.run("SELECT pg_advisory_xact_lock(?)", (ADVISORY,))
+
+    def create(self, session: Session, tables: Sequence[Table]) -> None:
+        if not session.row("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,)):
+            session.run(f"CREATE SCHEMA {_quoted(self._schema)}")
+        for table in tables:
+            session.run(create_table(table, self._qualifier + _PREFIX, _TYPES))
+            for statement in create_indexes(table, self._qualifier + _PREFIX, _PREFIX):
+                session.run(statement)
+        for table in tables:
+            if table in INSERT_ONLY:
+                for statement in _guards(table, self._qualifier):
+                    session.run(statement)
+        if EVENTS in tables:
+            session.run(record_function(self, self.record_function))
+            for statement in (
+                f"CREATE TABLE {self.table('head')} (position bigint NOT NULL,"
+                " recorded_at bigint NOT NULL) WITH (fillfactor = 10)",
+                f"INSERT INTO {self.table('head')} VALUES (0, 0)",
+            ):
+                session.run(statement)
+
+    def found_columns(self, session: Session) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for table, column, type_ in session.rows(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns"
+            " WHERE table_schema = ? AND table_name = ANY(?)",
+            (self._schema, [_PREFIX + name for name in TABLES]),
+        ):
+            found.setdefault(table.removeprefix(_PREFIX), {})[column] = type_
+        return found
+
+    def expected_columns(self, table: Table) -> dict[str, str]:
+        return {
+            column.name: _TYPES[column.type].removesuffix(' COLLATE "C"')
+            for column in table.columns
+        }
+
+    def missing_guards(self, session: Session) -> list[str]:
+        found = {
+            name
+            for (name,) in session.rows(
+                "SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+                " JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = ? AND tgenabled = 'A'",
+                (self._schema,),
+            )
+        }
+        wanted = [
+            f"{_PREFIX}{table.name}_{act}"
+            for table in INSERT_ONLY
+            for act in ("change", "truncate")
+        ]
+        return [name for name in wanted if name not in found]
+
+    # Connections
+
+    def _connect(self) -> PostgresSession:
+        with translated():
+            return OwnSession(psycopg.connect(self._conninfo, autocommit=True, connect_timeout=10))
+
+    def close(self) -> None:
+        self._finalizer()
+
+
+@contextmanager
+def _transaction(session: Session, begin: str) -> Iterator[None]:
+    connection = connection_of(session)
+    session.run(begin)
+    try:
+        yield
+    except BaseException:
+        _roll_back(connection)
+        raise
+    try:
+        session.run("COMMIT")
+    except psycopg.Error as error:
+        check_outcome_known(connection, error)
+        raise
+
+
+class _Reading:
+    """A session for the time of a block. Classes are quicker here than generators would be."""
+
+    def __init__(self, pool: Pool[PostgresSession]) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> Session:
+        self._session = self._pool.take()
+        return self._session
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._pool.give_back(self._session, usable=_is_idle(self._session.connection))
+        if isinstance(error, psycopg.Error):
+            raise translation(error) from error
+
+
+def _close(session: PostgresSession) -> None:
+    session.connection.close()
+
+
+def _is_idle(connection: _Connection) -> bool:
+    return connection.pgconn.transaction_status == TransactionStatus.IDLE
+
+
+def _is_alive(session: PostgresSession) -> bool:
+    """Whether the server has not hung up: on an idle connection nothing is there to be read."""
+    poll = select.poll()
+    poll.register(session.connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
+def _roll_back(connection: _Connection) -> None:
+    with suppress(psycopg.Error):  # the error that led here says more
+        connection.rollback()
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+_REFUSAL: Final = "modlog: events are append-only"
+
+
+def _guards(table: Table, qualifier: str) -> list[str]:
+    """What keeps the rows of a table as they are: triggers, and no privilege to change them.
+
+    The triggers fire always, also for a session that replays replication; the privileges are
+    taken from the owner too, who would have to grant them back to himself first.
+    """
+    function = f"{qualifier}modlog_append_only()"
+    name = _PREFIX + table.name
+    place = qualifier + name
+    return [
+        f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'ML001'; END$$",
+        f"CREATE TRIGGER {name}_change BEFORE UPDATE OR DELETE ON {place}"
+        f" FOR EACH ROW EXECUTE FUNCTION {function}",
+        f"CREATE TRIGGER {name}_truncate BEFORE TRUNCATE ON {place}"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION {function}",
+        f"ALTER TABLE {place} ENABLE ALWAYS TRIGGER {name}_change",
+        f"ALTER TABLE {place} ENABLE ALWAYS TRIGGER {name}_truncate",
+        f"REVOKE UPDATE, DELETE, TRUNCATE ON {place} FROM PUBLIC, CURRENT_USER",
+    ]
+
+
+# How a refused statement leaves: by SQLSTATE, then by its class.
+_ERRORS: Final[dict[str, tuple[type[ModlogError], str]]] = {
+    "ML001": (AppendOnlyError, "record a reversal instead"),
+    "ML002": (ConcurrencyError, "look at the account again, and decide again"),
+    "ML003": (ClockError, "set the clock right; nothing was written"),
+    "23505": (ConflictError, "this place is taken"),
+    "25006": (ReadOnlyStoreError, "connect to the primary, as a user who may write"),
+    "42501": (StoreError, "connect as a user with the privileges that modlog needs"),
+    "53100": (StoreFullError, "make room; nothing was written"),
+    "55P03": (StoreUnavailableError, "another transaction holds the lock: try again"),
+    "57014": (StoreUnavailableError, "the statement was cancelled: try again"),
+    "22": (InvalidInputError, "a value is out of PostgreSQL's bounds"),
+    "28": (StoreUnavailableError, "check the user and password"),
+    "3D": (StoreUnavailableError, "check the database's name"),
+    "3F": (SchemaError, "check the schema's name"),
+    "40": (ConcurrencyError, "another transaction came first: try again"),
+    "42": (SchemaError, "the tables are not as modlog made them"),
+    "54": (InvalidInputError, "a value is larger than PostgreSQL takes"),
+}
+_AWAY: Final = (StoreUnavailableError, "the server is away: check that it runs, and try again")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let errors of the driver leave as modlog's own."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translation(error) from error
+
+
+def translation(error: psycopg.Error) -> ModlogError:
+    """What an error of the driver is in modlog's own terms."""
+    state = error.sqlstate or ""
+    text = error.diag.message_primary or str(error).strip()
+    otherwise = (
+        _AWAY
+        if isinstance(error, psycopg.OperationalError)
+        else (StoreError, "see the error's cause")
+    )
+    kind, advice = _ERRORS.get(state) or _ERRORS.get(state[:2]) or otherwise
+    return kind(f"PostgreSQL: {text}: {advice}")
+
+
+def check_outcome_known(connection: _Connection, error: psycopg.Error) -> None:
+    """Tell a connection lost while committing from one lost before.
+
+    Raises:
+        OutcomeUnknownError: it broke.
+    """
+    if connection.broken and isinstance(error, psycopg.OperationalError):
+        raise OutcomeUnknownError(
+            "PostgreSQL: the connection broke while committing, so that the events are recorded "
+            "or none of them is: look at the history, or try again with the same idempotency_key"
+        ) from error
+
+
+def connection_of(session: Session) -> _Connection:
+    """The driver's connection below a session."""
+    assert isinstance(session, PostgresSession)
+    return session.connection

@@ -1,0 +1,1 @@
+"""SQLite, the embedded store. Nothing outside this folder knows it."""

@@ -1,0 +1,1 @@
+"""Sweeps inside the database: their targets, the judgement on each, the acting."""

@@ -120,7 +120,9 @@ EFFECTS = {
     "account.created": lambda state, event, data: state.update(
         created=True, profile=dict(data["profile"])
     ),
-    "account.erased": lambda state, event, data: state.update(erased=True, profile={}),
+    "account.erased": lambda state, event, data: state.update(
+        created=False, erased=True, protected=False, profile={}, flags={}, sanctions={}
+    ),
     "profile.changed": change_profile,
     "account.flagged": lambda state, event, data: state["flags"].update(
         {event["version"]: data["label"]}

@@ -108,7 +108,7 @@ def test_with_its_creation_everything_of_an_account_is_gone(log):
     }
 
 
-def test_an_erasure_takes_existence_and_profile(log):
+def test_an_erasure_takes_every_facet(log):
     log.create("110018", profile={"nickname": "Lei"}, **WAN)
     log.flag("110018", label="spam", **WAN)
     envelope = Envelope(actor=Actor.system("erasure"), reason="by law")
@@ -116,7 +116,7 @@ def test_an_erasure_takes_existence_and_profile(log):
     assert told(log) == {
         ("existence", None): (1, 3),
         ("profile", "nickname"): (1, 3),
-        ("flag", 2): (2, None),
+        ("flag", 2): (2, 3),
     }
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Literal, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from attrs import cmp_using, define, field, frozen
 
 from modlog._domain import events
+from modlog._domain.effects import EFFECTS, Effect, Facet, SanctionKind
 from modlog._domain.events import Event, fields_of
 from modlog._domain.values import EPOCH, parsed_instant, same_json
 
@@ -22,9 +23,6 @@ class Status(StrEnum):
     DELETED = "deleted"
     SUSPENDED = "suspended"
     ACTIVE = "active"
-
-
-SanctionKind = Literal["deletion", "suspension"]
 
 
 class Happened(Protocol):
@@ -123,11 +121,40 @@ class AccountState:
 
         Long replays call this with what the store holds, and build no events.
         """
-        if self.erased or not (self.created or type_name in _BEFORE_CREATION):
+        effect = EFFECTS[type_name]
+        if self.erased or (effect.needs_account and not self.created):
             return
-        effect = _EFFECTS.get(type_name)
-        if effect is not None:
-            effect(self, version, occurred_at, data)
+        for facet in effect.ends:
+            self._end(facet, data[effect.named_in] if effect.named_in else None)
+        if effect.begins:
+            self._begin(effect, version, occurred_at, data)
+        if effect.profile:
+            self.profile = effect.profile(self.profile, data)
+
+    def _begin(self, effect: Effect, version: int, at: datetime, data: Mapping[str, Any]) -> None:
+        match effect.begins:
+            case "existence":
+                self.created = True
+            case "protection":
+                self.protected = True
+            case "flag":
+                self.flags[version] = data["label"]
+            case "sanction":
+                assert effect.kind, "a sanction has a kind"
+                self.sanctions[version] = StandingSanction(effect.kind, at, _until(data))
+            case "erasure":
+                self.erased = True
+
+    def _end(self, facet: Facet, versions: Iterable[int] | None) -> None:
+        match facet:
+            case "existence":
+                self.created = False
+            case "protection":
+                self.protected = False
+            case "flag":
+                _forget(self.flags, versions)
+            case "sanction":
+                _forget(self.sanctions, versions)
 
     def status(self, at: datetime) -> Status:
         """The status at an instant; only the expiry of suspensions depends on it."""
@@ -149,74 +176,14 @@ class AccountState:
         )
 
 
-_Data = Mapping[str, Any]
+def _until(data: Mapping[str, Any]) -> datetime | None:
+    until = data.get("until")
+    return parsed_instant(until, "until") if isinstance(until, str) else until
 
 
-def _created(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    state.created = True
-    state.profile = data["profile"]
-
-
-def _profile_changed(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    changed = {**state.profile, **data["changes"]}
-    state.profile = {key: value for key, value in changed.items() if value is not None}
-
-
-def _flagged(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    state.flags[version] = data["label"]
-
-
-def _flags_cleared(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    for flag in data["flags"]:
-        state.flags.pop(flag, None)
-
-
-def _suspended(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    until = data["until"]
-    if isinstance(until, str):
-        until = parsed_instant(until, "until")
-    state.sanctions[version] = StandingSanction("suspension", at, until)
-
-
-def _deleted(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    state.sanctions[version] = StandingSanction("deletion", at)
-
-
-def _restored(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    for sanction in data["lifts"]:
-        state.sanctions.pop(sanction, None)
-
-
-def _protected(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    state.protected = True
-
-
-def _unprotected(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    state.protected = False
-
-
-def _erased(state: AccountState, version: int, at: datetime, data: _Data) -> None:
-    state.erased = True
-    state.profile = {}
-
-
-_EFFECTS: Final[Mapping[str, Callable[[AccountState, int, datetime, _Data], None]]] = {
-    events.AccountCreated.TYPE: _created,
-    events.ProfileChanged.TYPE: _profile_changed,
-    events.AccountFlagged.TYPE: _flagged,
-    events.FlagsCleared.TYPE: _flags_cleared,
-    events.AccountSuspended.TYPE: _suspended,
-    events.AccountDeleted.TYPE: _deleted,
-    events.AccountRestored.TYPE: _restored,
-    events.AccountProtected.TYPE: _protected,
-    events.AccountUnprotected.TYPE: _unprotected,
-    events.AccountErased.TYPE: _erased,
-}
-# Everything else presumes that the account exists.
-_BEFORE_CREATION: Final = frozenset((events.AccountCreated.TYPE, events.AccountErased.TYPE))
-# Types that change nothing, and those whose instant the state keeps.
-WITHOUT_EFFECT: Final = frozenset(events.EVENT_CLASSES) - frozenset(_EFFECTS)
-IMPOSING: Final = frozenset((events.AccountSuspended.TYPE, events.AccountDeleted.TYPE))
+def _forget(standing: dict[int, Any], versions: Iterable[int] | None) -> None:
+    for version in list(standing) if versions is None else versions:
+        standing.pop(version, None)
 
 
 def evolve(state: AccountState, entry: Happened) -> AccountState:

@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 
 from modlog._domain import events
 from modlog._domain.account import counting
+from modlog._domain.effects import effect_of
 from modlog._domain.events import RecordedEvent
 
 FacetKind = Literal["existence", "profile", "flag", "sanction", "protection"]
@@ -76,9 +77,8 @@ class _Tracing:
     gone: dict[_Facet, tuple[RecordedEvent, Any, RecordedEvent]] = field(factory=dict)
 
     def follow(self, event: RecordedEvent) -> None:
-        erased = isinstance(event.event, events.AccountErased)
         exists = ("existence", None) in self.made
-        if not exists and not erased and not isinstance(event.event, events.AccountCreated):
+        if effect_of(event.event).needs_account and not exists:
             return
         for facet in self._taken(event):
             if facet in self.made:
@@ -88,42 +88,30 @@ class _Tracing:
             self.gone.pop(facet, None)
 
     def _taken(self, recorded: RecordedEvent) -> list[_Facet]:
-        personal: list[_Facet] = [facet for facet in self.made if facet[0] == "profile"]
-        match recorded.event:
-            case events.AccountErased():
-                taken: list[_Facet] = [("existence", None), *personal]
-            case events.AccountCreated():  # a second one brings a profile of its own
-                taken = personal
-            case events.ProfileChanged(changes):
-                taken = [("profile", key) for key, value in changes.items() if value is None]
-            case events.FlagsCleared(versions):
-                taken = [("flag", version) for version in versions]
-            case events.AccountRestored(versions):
-                taken = [("sanction", version) for version in versions]
-            case events.AccountUnprotected():
-                taken = [("protection", None)]
-            case _:
-                taken = []
-        return taken
+        effect, data = effect_of(recorded.event), recorded.data
+        if isinstance(recorded.event, events.ProfileChanged):
+            return [("profile", key) for key, value in data["changes"].items() if value is None]
+        ends = (*effect.ends, "profile") if effect.profile else effect.ends
+        if effect.named_in is None:
+            return [facet for facet in self.made if facet[0] in ends]
+        return [
+            facet for facet in self.made if facet[0] in ends and facet[1] in data[effect.named_in]
+        ]
 
 
 def _made(recorded: RecordedEvent) -> Iterator[tuple[_Facet, Any]]:
-    match recorded.event:
-        case events.AccountCreated(profile):
-            yield ("existence", None), None
-            yield from ((("profile", key), value) for key, value in profile.items())
-        case events.ProfileChanged(changes):
-            yield from (
-                (("profile", key), value) for key, value in changes.items() if value is not None
-            )
-        case events.AccountFlagged(label):
-            yield ("flag", recorded.version), label
-        case events.AccountSuspended():
-            yield ("sanction", recorded.version), "suspension"
-        case events.AccountDeleted():
-            yield ("sanction", recorded.version), "deletion"
-        case events.AccountProtected():
-            yield ("protection", None), None
+    effect, data = effect_of(recorded.event), recorded.data
+    match effect.begins:
+        case "existence" | "protection" as facet:
+            yield (facet, None), None
+        case "flag":
+            yield ("flag", recorded.version), data["label"]
+        case "sanction":
+            yield ("sanction", recorded.version), effect.kind
+    if effect.profile:
+        for key, value in {**data.get("profile", {}), **data.get("changes", {})}.items():
+            if value is not None:
+                yield ("profile", key), value
 
 
 def _ends(history: Sequence[RecordedEvent], count: Sequence[RecordedEvent]) -> list[RecordedEvent]:

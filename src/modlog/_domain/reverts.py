@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any
 
 from attrs import evolve as replaced
 from attrs import frozen
 
 from modlog._domain.account import Account, AccountState, Happened, Status, counting, replay
-from modlog._domain.events import (
-    AccountErased,
-    AccountNoted,
-    ActionRefused,
-    Entry,
-    EventsReverted,
-)
+from modlog._domain.effects import effect_of
+from modlog._domain.events import Entry, EventsReverted
 from modlog._domain.values import EPOCH, same_json, shown
-
-# An erasure cannot be undone; notes and refusals change nothing that could be.
-IRREVERSIBLE: Final = (AccountErased, AccountNoted, ActionRefused)
-IRREVERSIBLE_TYPES: Final = tuple(cls.TYPE for cls in IRREVERSIBLE)
 
 
 @frozen(kw_only=True)
@@ -45,13 +36,15 @@ class Reversal:
 def reversal(history: Sequence[Happened], selected: Collection[int]) -> Reversal:
     """What reverting the events of these versions does to an account with this history."""
     chosen = [entry for entry in history if entry.version in selected]
-    targets = tuple(e.version for e in chosen if not isinstance(e.event, IRREVERSIBLE))
+    targets = tuple(one.version for one in chosen if effect_of(one.event).is_revertible)
     count = {entry.version for entry in counting(history)}
     return Reversal(
         targets=targets,
         idle=tuple(version for version in targets if version not in count),
         irreversible=tuple(
-            (e.version, e.event.TYPE) for e in chosen if isinstance(e.event, IRREVERSIBLE)
+            (one.version, one.event.TYPE)
+            for one in chosen
+            if not effect_of(one.event).is_revertible
         ),
         before=replay(history),
         after=replay([*history, revert_of(history, targets)] if targets else history),

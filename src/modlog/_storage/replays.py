@@ -8,7 +8,8 @@ from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, Final
 
-from modlog._domain.account import IMPOSING, WITHOUT_EFFECT, AccountState, Happened, replay
+from modlog._domain.account import AccountState, Happened, replay
+from modlog._domain.effects import types_where
 from modlog._domain.events import Entry, EventsReverted
 from modlog._domain.values import EPOCH, from_micros
 from modlog._errors import CorruptEventError, InvalidInputError
@@ -21,6 +22,9 @@ from modlog._storage.selecting import EVERY_EVENT, Condition
 _PAGE: Final = 5_000
 # Events of one account that are kept in case of a revert; a longer history is read again.
 _KEPT: Final = 1_000
+# Types that change nothing, and those whose instant the state keeps.
+_WITHOUT_EFFECT: Final = frozenset(types_where(lambda effect: not effect.changes_state))
+_IMPOSING: Final = frozenset(types_where(lambda effect: effect.begins == "sanction"))
 _FOLD_COLUMNS: Final = "account_id, version, occurred_at, type, schema, data"
 
 _WHOLE_COLUMNS: Final = f"account_id, version, {', '.join(EVENT_COLUMNS)}"
@@ -123,12 +127,12 @@ def _folded(rows: Iterator[Row]) -> tuple[AccountState | None, list[Row]]:
     for row in chain(seen, rows):
         _, version, occurred_at, type_name, schema, data = row
         latest = max(latest, occurred_at)
-        if type_name in WITHOUT_EFFECT:
+        if type_name in _WITHOUT_EFFECT:
             reverts = reverts or type_name == EventsReverted.TYPE
             continue
         try:
             fields = fields_from(type_name, schema, data)
-            since = from_micros(occurred_at) if type_name in IMPOSING else EPOCH
+            since = from_micros(occurred_at) if type_name in _IMPOSING else EPOCH
             fold(type_name, version, since, fields)
         except (InvalidInputError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise _damaged(row, error) from error

@@ -15,8 +15,8 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from modlog._domain.account import Status
+from modlog._domain.effects import types_where
 from modlog._domain.events import Draft, Envelope, EventsReverted
-from modlog._domain.reverts import IRREVERSIBLE_TYPES
 from modlog._storage.chunks import Statement, events_of_chunk, move, write_chunk
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.projection import sanctioned_sql
@@ -25,8 +25,9 @@ from modlog._storage.selecting import Condition
 from modlog._storage.store import Writer
 
 # What a target asks for when it is taken away: one row less of a table, a replay, or nothing.
-_SANCTIONS: Final = ("account.suspended", "account.deleted")
-_FLAGS: Final = ("account.flagged",)
+_SANCTIONS: Final = types_where(lambda does: does.only_begins and does.begins == "sanction")
+_FLAGS: Final = types_where(lambda does: does.only_begins and does.begins == "flag")
+_IRREVERSIBLE: Final = types_where(lambda does: not does.is_revertible)
 _SANCTION, _FLAG, _REPLAY, _NOTHING = 0, 1, 2, 3
 _REMOVED_FROM: Final = {_SANCTION: "sanctions", _FLAG: "flags"}
 
@@ -84,7 +85,7 @@ class Targets:
             f"INSERT INTO {self._targets} SELECT account_id, version, CASE"
             f" WHEN type IN ({_listed(_SANCTIONS)}) THEN {_SANCTION}"
             f" WHEN type IN ({_listed(_FLAGS)}) THEN {_FLAG}"
-            f" WHEN type IN ({_listed(IRREVERSIBLE_TYPES)}) THEN {_NOTHING} ELSE {_REPLAY} END"
+            f" WHEN type IN ({_listed(_IRREVERSIBLE)}) THEN {_NOTHING} ELSE {_REPLAY} END"
             f" FROM {self._events} WHERE account_id IS NOT NULL AND position <= ?"
             f" AND {condition.sql} ORDER BY account_id, version",
             (self.head, *condition.params),

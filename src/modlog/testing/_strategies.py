@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from modlog._domain import events as e
 from modlog._domain.account import AccountState, replay
 from modlog._domain.decisions import ARGUMENTS
+from modlog._domain.effects import effect_of
 from modlog._domain.events import Event, RecordedEvent
 from modlog._domain.values import (
     ACTOR_KINDS,
@@ -333,7 +334,7 @@ def _revertible(history: Sequence[RecordedEvent]) -> list[int]:
     return [
         one.version
         for one in history
-        if not isinstance(one.event, e.AccountNoted | e.ActionRefused)
+        if effect_of(one.event).is_revertible or isinstance(one.event, e.AccountErased)
     ]
 
 

@@ -465,7 +465,7 @@ def test_answers_that_are_no_end_with_1(run, incident):
         ("nonsense",),
         ("show", "1", "--nonsense"),
         ("show", ""),
-        ("show", "1", "--db", "moderation.db"),
+        ("show", "1", "--db", "ann@host/moderation.db"),
         ("show", "1", "--db", "mysql://there"),
         ("accounts", "--status", "gone"),
         ("import", os.devnull, "--chunk", "0"),

@@ -238,13 +238,12 @@ def locked_elsewhere(file: Path, kind: str) -> Iterator[None]:
         holder.communicate()
 
 
-def test_a_file_that_another_process_has_locked(file, monkeypatch):
-    monkeypatch.setattr("modlog._storage.sqlite.database._LOCK_TIMEOUT", 0.05)
-    with modlog.open(f"sqlite:///{file}") as log:
+def test_a_file_that_another_process_has_locked(file):
+    with modlog.open(f"sqlite:///{file}", lock_timeout=0.05) as log:
         log.create("a")
         with locked_elsewhere(file, "IMMEDIATE"):
             assert log.account("a").version == 1
-            with pytest.raises(modlog.StoreUnavailableError, match="another process"):
+            with pytest.raises(modlog.StoreUnavailableError, match="or process has held"):
                 log.note("a", "x")
             with pytest.raises(modlog.StoreUnavailableError), log.transaction():
                 log.note("a", "x")
@@ -252,14 +251,13 @@ def test_a_file_that_another_process_has_locked(file, monkeypatch):
         assert log.note("a", "y").position == 2
 
 
-def test_a_file_that_is_locked_while_it_is_opened(file, monkeypatch):
-    monkeypatch.setattr("modlog._storage.sqlite.database._LOCK_TIMEOUT", 0.05)
+def test_a_file_that_is_locked_while_it_is_opened(file):
     sqlite3.connect(file).close()
     with (
         locked_elsewhere(file, "EXCLUSIVE"),
         pytest.raises(modlog.StoreUnavailableError, match="another process"),
     ):
-        modlog.open(f"sqlite:///{file}")
+        modlog.open(f"sqlite:///{file}", lock_timeout=0.05)
 
     with modlog.open(f"sqlite:///{file}") as log:
         assert log.head == 0

@@ -6,6 +6,7 @@ import traceback
 from contextlib import ExitStack, closing
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -17,7 +18,7 @@ from modlog import Actor
 from tests import places
 
 ANN = Actor.human("ann")
-EXPECTED = "expected sqlite:///"
+EXPECTED = "expected a path, sqlite:///"
 
 
 class Raw:
@@ -27,6 +28,12 @@ class Raw:
         self._place = place
         self.is_postgres = place.kind == "postgres"
         self.prefix = f'"{place.schema}".' if self.is_postgres else ""
+
+    def connection(self) -> Any:
+        """One that a caller may have."""
+        if self.is_postgres:
+            return psycopg.connect(self._place.url)
+        return closing(sqlite3.connect(urlsplit(self._place.url).path[1:]))
 
     def run(self, *statements: str):
         if self.is_postgres:
@@ -61,7 +68,15 @@ class TestURLs:
         "url",
         [
             "",
-            "moderation.db",
+            "sqlite:///",
+            "sqlite:///?mode=rw",
+            "sqlite:///a%0Ab.db",
+            "a\nb.db",
+            "a\x7fb.db",
+            "odd\udcff.db",
+            b"moderation.db",
+            "user@host/moderation.db",
+            "postgres//host/db",
             "mysql://host/db",
             "sqlite",
             "sqlite:/one-slash.db",
@@ -76,7 +91,8 @@ class TestURLs:
             "postgresql://host/db?no_such_option=1",
             None,
             7,
-            Path("moderation.db"),
+            Path("a\nb.db"),
+            Path("odd\udcff.db"),
         ],
     )
     def test_that_cannot_be_read_are_refused(self, url, tmp_path, monkeypatch):
@@ -89,7 +105,7 @@ class TestURLs:
 
     def test_tell_what_is_expected(self):
         with pytest.raises(modlog.InvalidUrlError, match=EXPECTED):
-            modlog.open("moderation.db")
+            modlog.open("mysql://host/db")
 
     @pytest.mark.parametrize("name", ["a b.db", "50%.db", "what?.db", "\N{SNOWMAN}#1.db"])
     def test_name_files_with_escapes(self, name, tmp_path, monkeypatch):
@@ -103,7 +119,7 @@ class TestURLs:
 
         assert (tmp_path / name).is_file()
 
-    @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+    @pytest.mark.parametrize("url", ["sqlite://", ":memory:", "sqlite:///:memory:"])
     def test_name_memory(self, url, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         with modlog.open(url) as log, modlog.open(url) as other:
@@ -111,6 +127,24 @@ class TestURLs:
             assert (log.head, other.head) == (3, 0)
 
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("name", ["plain.db", "50%.db", "what?.db", "a#b.db", "a b.db"])
+    @pytest.mark.parametrize("kind", [str, Path])
+    def test_may_be_paths(self, name, kind, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with modlog.open(kind(name)) as log:
+            record(log)
+        with modlog.open(kind(tmp_path / name)) as log:
+            assert log.head == 3
+
+        assert (tmp_path / name).is_file()
+
+    def test_as_a_path_may_have_signs_of_a_url(self, tmp_path):
+        path = tmp_path / "ann@host:1.db"
+        with modlog.open(path) as log:
+            record(log)
+
+        assert path.is_file()
 
     def test_of_sqlite_take_no_schema(self):
         with pytest.raises(modlog.InvalidInputError, match="schema="):
@@ -199,8 +233,10 @@ class TestFiles:
 
     def test_that_are_not_there_and_are_not_to_be_made(self, tmp_path):
         for mode in ("ro", "rw"):
-            with pytest.raises(modlog.StoreUnavailableError):
+            with pytest.raises(modlog.StoreUnavailableError, match="there is no file"):
                 modlog.open(f"sqlite:///{tmp_path}/ledger.db?mode={mode}")
+        with pytest.raises(modlog.StoreUnavailableError, match="there is no file"):
+            modlog.open(tmp_path / "ledger.db", read_only=True)
 
         assert list(tmp_path.iterdir()) == []
 
@@ -218,6 +254,37 @@ class TestFiles:
                 log.rebuild()
             assert log.head == 3
 
+    def test_replaced_or_removed_while_open_are_noticed(self, tmp_path):
+        path, away = tmp_path / "ledger.db", tmp_path / "away.db"
+        with modlog.open(path) as log, modlog.acting(ANN):
+            log.create("a")
+            for what in ("is gone", "was replaced"):
+                path.rename(away)
+                if what == "was replaced":
+                    path.touch()
+                with (
+                    closing(sqlite3.connect(away)) as connection,
+                    pytest.raises(modlog.StoreUnavailableError, match=what),
+                    log.within(connection),
+                ):
+                    pytest.fail("it went in")
+                for use in (lambda: log.note("a", "void"), lambda: log.account("a"), log.verify):
+                    with pytest.raises(modlog.StoreUnavailableError, match=what):
+                        use()
+                away.rename(path)
+            assert log.note("a", "back").position == 2
+
+    def test_removed_in_a_transaction_are_noticed_before_it_is_acknowledged(self, tmp_path):
+        path, away = tmp_path / "ledger.db", tmp_path / "away.db"
+        with modlog.open(path) as log, modlog.acting(ANN):
+            log.create("a")
+            with pytest.raises(modlog.StoreUnavailableError, match="is gone"), log.transaction():  # noqa: PT012
+                log.note("a", "void")
+                path.rename(away)
+            away.rename(path)
+
+            assert log.head == 1
+
     def test_empty_and_opened_to_be_read(self, tmp_path):
         path = tmp_path / "ledger.db"
         path.touch()
@@ -226,6 +293,41 @@ class TestFiles:
             modlog.open(f"sqlite:///{path}?mode=ro")
 
         assert path.read_bytes() == b""
+
+
+class TestReadOnly:
+    def test_ledgers_answer_and_refuse_to_write(self, place):
+        with place.open() as log:
+            record(log)
+        with place.open(read_only=True) as log, modlog.acting(ANN, reason="mistake"):
+            assert log.account("a").status == "deleted"
+            assert log.plan_revert(modlog.Selection(type="account.deleted")) is not None
+            assert log.verify().ok
+            for use in (
+                lambda: log.note("a", "x"),
+                lambda: log.transaction().__enter__(),
+                lambda: log.revert(modlog.Selection(type="account.deleted")),
+                lambda: log.plan_sweep(["a"], "flag", label="x"),
+                lambda: log.ingest([{"do": "delete", "account_id": "a", "at": "2020-01-01"}]),
+                log.rebuild,
+            ):
+                with pytest.raises(modlog.ReadOnlyStoreError):
+                    use()
+            with Raw(place).connection() as connection, pytest.raises(modlog.ReadOnlyStoreError):
+                log.within(connection).__enter__()
+            assert log.head == 3
+
+    def test_ledgers_are_not_made(self, place, raw):
+        if not raw.is_postgres:
+            Path(urlsplit(place.url).path[1:]).touch()
+        with pytest.raises(modlog.ReadOnlyStoreError):
+            place.open(read_only=True)
+
+        assert tables(raw) == []
+
+    def test_of_a_ledger_in_memory_makes_no_sense(self):
+        with pytest.raises(modlog.InvalidInputError, match="memory"):
+            modlog.open("sqlite://", read_only=True)
 
 
 class TestClosed:

@@ -38,7 +38,7 @@ def options(command: Command) -> Command:
             envvar="MODLOG_URL",
             show_envvar=True,
             required=True,
-            help="The ledger: sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+            help="The ledger: a path, sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
         ),
     ):
         command = option(command)
@@ -48,12 +48,15 @@ def options(command: Command) -> Command:
 def reading(url: str, schema: str | None) -> ModLog:
     """A ledger to ask: a misspelt path must not make a new one."""
     is_file = url.startswith("sqlite:///") and "?" not in url
-    return open_ledger(f"{url}?mode=ro" if is_file else url, schema=schema)
+    is_path = "://" not in url
+    return open_ledger(f"{url}?mode=ro" if is_file else url, schema=schema, read_only=is_path)
 
 
 def writing(url: str, schema: str | None) -> ModLog:
     """A ledger to act on, within the guardrails; one that is not there is not made."""
     is_file = url.startswith("sqlite:///") and "?" not in url
+    if "://" not in url:
+        open_ledger(url, read_only=True).close()  # tells of a path where there is none
     return open_ledger(f"{url}?mode=rw" if is_file else url, schema=schema, guardrails=Guardrails())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from os import PathLike
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -31,6 +32,7 @@ from modlog._services.reverts import (
 from modlog._services.sweeps import SweepOutcome, SweepPlan, SweepProgress, Sweeps
 from modlog._services.views import ClockName, View, checked_statuses
 from modlog._storage.clock import Clock, checked_clock
+from modlog._storage.database import LOCK_TIMEOUT
 from modlog._storage.opening import open_store
 from modlog._storage.recorder import Backoff, LedgerRecorder
 from modlog._storage.replays import rebuild_all
@@ -43,30 +45,41 @@ _LARGE: Final = 500
 
 
 def open_ledger(
-    url: str,
+    url: str | PathLike[str],
     *,
     clock: Clock | None = None,
     guardrails: Guardrails | None = None,
     schema: str | None = None,
+    lock_timeout: float = LOCK_TIMEOUT,
+    read_only: bool = False,
 ) -> ModLog:
     """Open a ledger; a new database gets its tables.
 
     Args:
-        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite://`` for one in
-            memory, ``postgresql://user@host/database``. An SQLite URL takes ``?mode=ro``.
+        url: a path, ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite://`` for one
+            in memory, ``postgresql://user@host/database``. An SQLite URL takes ``?mode=ro``. Text
+            without ``://`` is a path; one that has ``:`` or ``@`` in it is given as a `Path`.
         clock: gives the time as an aware datetime; the machine's clock if left out.
         guardrails: the limits within which commands and sweeps stay; the defaults of
             `Guardrails` if left out, `Guardrails.off()` for none.
         schema: a PostgreSQL schema of the ledger's own, made if it is not there.
+        lock_timeout: how long one who writes waits for another thread or process, in seconds. Who
+            would wait for a transaction of his own thread is told at once.
+        read_only: refuse everything that writes; the ledger must be there.
 
     Raises:
+        ReadOnlyStoreError: with `read_only`, a database without a ledger.
         InvalidUrlError: a URL that cannot be read.
         SchemaError: tables of modlog's names with another shape or of a newer version.
         StoreUnavailableError: the database cannot be reached or opened.
     """
     if guardrails is not None and not isinstance(guardrails, Guardrails):
         raise InvalidInputError(f"guardrails= takes Guardrails, not {shown(guardrails)}")
-    return ModLog(open_store(url, schema), checked_clock(clock), guardrails or Guardrails())
+    return ModLog(
+        open_store(url, schema, lock_timeout, read_only=read_only),
+        checked_clock(clock),
+        guardrails or Guardrails(),
+    )
 
 
 class ModLog(Commands):

@@ -19,6 +19,8 @@ _C = TypeVar("_C")
 
 # How far the clock may run behind the ledger's last instant: five minutes.
 MAX_CLOCK_LAG: Final = 5 * 60 * 1_000_000
+# How long who writes waits for others, in seconds, if the caller does not say.
+LOCK_TIMEOUT: Final = 60.0
 
 
 class Session(Protocol):
@@ -73,6 +75,11 @@ def elsewhere() -> InvalidInputError:
         "within() takes a connection to the database that holds this ledger, and this one leads "
         "to another"
     )
+
+
+def closed() -> StoreUnavailableError:
+    """What everything raises after `close`."""
+    return StoreUnavailableError("this ledger is closed: open it again with modlog.open")
 
 
 class Database(Protocol):
@@ -253,7 +260,7 @@ class Pool(Generic[_C]):
     """
 
     # How long a fork waits for other threads to give their connections back, in seconds.
-    _PATIENCE: Final = 10.0
+    _PATIENCE: Final = 1.0
 
     def __init__(
         self,
@@ -286,7 +293,7 @@ class Pool(Generic[_C]):
     def take(self, *, anew: bool = False) -> _C:
         """An idle connection, or a new one; always that if `anew`."""
         if self._closed:
-            raise StoreUnavailableError("this ledger is closed: open it again with modlog.open")
+            raise closed()
         self.notice_fork()
         connection = self._first_idle(anew=anew)
         try:

@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from uuid import uuid4
 
 from modlog._domain.values import checked_id, shown
 from modlog._errors import InvalidInputError, InvalidUrlError, SchemaError
-from modlog._storage.database import Database, Session
+from modlog._storage.database import LOCK_TIMEOUT, Database, Session
 from modlog._storage.replays import rebuild_all
 from modlog._storage.schema import PROJECTION, SCHEMA_VERSION, TABLES, Table
 from modlog._storage.sqlite.database import SQLiteDatabase
 from modlog._storage.store import Store
+from modlog._storage.waiting import checked_timeout
 
 _EXPECTED: Final = (
-    "expected sqlite:///relative/path.db, sqlite:////absolute/path.db, sqlite:// for memory, "
-    "or postgresql://user@host/database"
+    "expected a path, sqlite:///relative/path.db, sqlite:////absolute/path.db, sqlite:// for "
+    "memory, or postgresql://user@host/database"
 )
+# Text without :// that may be a URL, with a password, misspelt.
+_MISSPELT: Final = re.compile(r".*[:@]|(sqlite|postgres(ql)?)(//|$)", re.DOTALL | re.IGNORECASE)
+# What a path does not hold: control characters, and bytes that are no text.
+_NO_PATH: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MODES: Final = ("ro", "rw", "rwc")
 # What PostgreSQL keeps of an identifier, in bytes.
 _MAX_IDENTIFIER: Final = 63
 
 
-def open_store(url: str, schema: str | None) -> Store:
-    """The store that a URL names, its tables made if it is new and checked if it is not.
+def open_store(
+    url: str | os.PathLike[str],
+    schema: str | None,
+    lock_timeout: float = LOCK_TIMEOUT,
+    *,
+    read_only: bool = False,
+) -> Store:
+    """The store that a URL or a path names, its tables made if it is new and checked if it is not.
 
     Raises:
         InvalidUrlError: a URL that cannot be read.
         SchemaError: modlog's tables are there in another shape, or of a newer version.
         StoreUnavailableError: the database cannot be reached or opened.
     """
-    if not isinstance(url, str):
-        raise InvalidUrlError(f"a database URL is text, not {type(url).__name__}; {_EXPECTED}")
-    scheme, colon, _ = url.partition("://")
-    if not colon:
-        # Nothing of it is shown: it may be a URL with a password, misspelt.
-        raise InvalidUrlError(f"the database URL has no ://; {_EXPECTED}")
+    url = _as_url(url)
+    timeout = checked_timeout(lock_timeout)
+    if not isinstance(read_only, bool):
+        raise InvalidInputError(f"read_only is true or false, not {shown(read_only)}")
+    scheme, _, _ = url.partition("://")
     if scheme == "sqlite":
-        store = _sqlite_store(url, schema)
+        store = _sqlite_store(url, schema, timeout, read_only=read_only)
     elif scheme in ("postgresql", "postgres"):
-        store = _postgres_store(url, schema)
+        store = _postgres_store(url, schema, timeout, read_only=read_only)
     else:
         raise InvalidUrlError(f"{shown(scheme)} is not a kind of database; {_EXPECTED}")
     try:
@@ -51,7 +63,41 @@ def open_store(url: str, schema: str | None) -> Store:
     return store
 
 
-def _sqlite_store(url: str, schema: str | None) -> Store:
+def _as_url(url: object) -> str:
+    if isinstance(url, os.PathLike):
+        return file_url(os.fspath(url))
+    if not isinstance(url, str):
+        raise InvalidUrlError(
+            f"a database URL is text or a path, not {type(url).__name__}; {_EXPECTED}"
+        )
+    if "://" in url:
+        return url
+    if url == ":memory:":
+        return "sqlite://"
+    if _MISSPELT.match(url):
+        # Nothing of it is shown: it may hold a password.
+        raise InvalidUrlError(
+            "this has no ://, so it is no database URL, and a path that has : or @ in it is given "
+            f"as a pathlib.Path; {_EXPECTED}"
+        )
+    return file_url(url)
+
+
+def file_url(path: object) -> str:
+    """The URL of an SQLite file.
+
+    Raises:
+        InvalidUrlError: what no path should be.
+    """
+    if not isinstance(path, str) or not path or _NO_PATH.search(path):
+        raise InvalidUrlError(
+            "a path is text, not empty, without control characters and in the file system's "
+            f"encoding; {_EXPECTED}"
+        )
+    return f"sqlite:///{quote(path)}"
+
+
+def _sqlite_store(url: str, schema: str | None, lock_timeout: float, *, read_only: bool) -> Store:
     if schema is not None:
         raise InvalidInputError("schema= is for PostgreSQL; with SQLite, give each ledger a file")
     parts = urlsplit(url)
@@ -61,13 +107,18 @@ def _sqlite_store(url: str, schema: str | None) -> Store:
     mode = options.pop("mode", "rwc")
     if options or mode not in _MODES or parts.fragment:
         raise InvalidUrlError(f"an SQLite URL takes mode={'|'.join(_MODES)} and nothing else")
+    mode = "ro" if read_only else mode
     path = unquote(parts.path[1:])
-    if "\0" in path:
-        raise InvalidUrlError(f"a path has no NUL characters; {_EXPECTED}")
-    return Store(SQLiteDatabase(None if path in ("", ":memory:") else path, mode=mode))
+    # SQLite would make a database without a name, gone when it is closed, for an empty path.
+    if not parts.path or path == ":memory:":
+        if read_only:
+            raise InvalidInputError("a ledger in memory is new: there is nothing to read only")
+        return Store(SQLiteDatabase(None, lock_timeout=lock_timeout))
+    file_url(path)
+    return Store(SQLiteDatabase(path, mode=mode, lock_timeout=lock_timeout))
 
 
-def _postgres_store(url: str, schema: str | None) -> Store:
+def _postgres_store(url: str, schema: str | None, lock_timeout: float, *, read_only: bool) -> Store:
     try:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
@@ -85,7 +136,9 @@ def _postgres_store(url: str, schema: str | None) -> Store:
     except ProgrammingError:
         # The driver's own message may quote the URL, and with it the password.
         raise InvalidUrlError(f"the PostgreSQL URL cannot be read; {_EXPECTED}") from None
-    return PostgresStore(PostgresDatabase(url, schema=schema))
+    return PostgresStore(
+        PostgresDatabase(url, schema=schema, lock_timeout=lock_timeout, read_only=read_only)
+    )
 
 
 def _check_schema_name(schema: str) -> None:

@@ -11,7 +11,7 @@ import select
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import Any, Final
 
@@ -36,8 +36,9 @@ from modlog._errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from modlog._storage.database import Head, Pool, Row, Session, elsewhere
+from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, elsewhere
 from modlog._storage.postgres.function import ADVISORY, record_function
+from modlog._storage.postgres.waiting import Waiting
 from modlog._storage.schema import (
     EVENTS,
     INSERT_ONLY,
@@ -146,12 +147,20 @@ class OwnSession(PostgresSession):
 class PostgresDatabase:
     """A ledger in one schema of a PostgreSQL database."""
 
-    def __init__(self, conninfo: str, *, schema: str | None = None) -> None:
-        self._conninfo = conninfo
-        self._pool = Pool(self._connect, _close, _is_alive)
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        schema: str | None = None,
+        lock_timeout: float = LOCK_TIMEOUT,
+        read_only: bool = False,
+    ) -> None:
+        self._waiting = Waiting(conninfo, lock_timeout, read_only=read_only)
+        self._pool = Pool(partial(_connect, conninfo), _close, _is_alive)
         self._finalizer = weakref.finalize(self, self._pool.close)
         self._schema = schema or self._current_schema()
         self._qualifier = f"{_quoted(self._schema)}."
+        self._waiting.head = self.table("head")
 
     def _current_schema(self) -> str:
         with self.reading() as session:
@@ -196,6 +205,11 @@ class PostgresDatabase:
         return "SELECT unnest(?::text[])", (list(values),)
 
     @property
+    def limit(self) -> str:
+        """An expression that limits the wait for locks, for the rest of a transaction."""
+        return self._waiting.limit
+
+    @property
     def record_function(self) -> str:
         """The name of the function that records one event."""
         return f"{self._qualifier}{_PREFIX}record"
@@ -214,9 +228,17 @@ class PostgresDatabase:
 
     @contextmanager
     def beginning(self, session: Session) -> Iterator[Session]:
+        self._waiting.check(self.reading)
         begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
         with translated(), _transaction(session, begin):
-            yield session
+            # Of this transaction alone: behind a pooler the next one may be somebody else's.
+            session.row(f"SELECT {self._waiting.limit}")
+            with self._waiting.holding():
+                yield session
+
+    def check_may_wait(self) -> None:
+        """Refuse to write in a ledger that is open to be read, and to wait for oneself."""
+        self._waiting.check(self.reading)
 
     @contextmanager
     def joining(self, connection: Any, check: Callable[[Session], None]) -> Iterator[Session]:
@@ -230,13 +252,17 @@ class PostgresDatabase:
                 "within() needs an open transaction, this connection commits each statement by "
                 "itself: open one with connection.transaction() first"
             )
+        self._waiting.check(self.reading, connection)
         with translated():
             session = PostgresSession(connection)
             # A query of a table that is not there would abort the caller's transaction.
             if session.row("SELECT to_regclass(?)", (self.table("meta"),)) == (None,):
                 raise elsewhere()
             check(session)
-            yield session
+            with self._waiting.limited(session):
+                self.lock_head(session)
+            with self._waiting.holding(connection):
+                yield session
 
     @contextmanager
     def savepoint(self, session: Session) -> Iterator[None]:
@@ -391,10 +417,6 @@ class PostgresDatabase:
 
     # Connections
 
-    def _connect(self) -> PostgresSession:
-        with translated():
-            return OwnSession(psycopg.connect(self._conninfo, autocommit=True, connect_timeout=10))
-
     def close(self) -> None:
         self._finalizer()
 
@@ -429,6 +451,12 @@ class _Reading:
         self._pool.give_back(self._session, usable=_is_idle(self._session.connection))
         if isinstance(error, psycopg.Error):
             raise translation(error) from error
+
+
+def _connect(conninfo: str) -> PostgresSession:
+    # Not a method: the pool must not hold the database, or it would never be let go.
+    with translated():
+        return OwnSession(psycopg.connect(conninfo, autocommit=True, connect_timeout=10))
 
 
 def _close(session: PostgresSession) -> None:
@@ -489,7 +517,11 @@ _ERRORS: Final[dict[str, tuple[type[ModlogError], str]]] = {
     "25006": (ReadOnlyStoreError, "connect to the primary, as a user who may write"),
     "42501": (StoreError, "connect as a user with the privileges that modlog needs"),
     "53100": (StoreFullError, "make room; nothing was written"),
-    "55P03": (StoreUnavailableError, "another transaction holds the lock: try again"),
+    "55P03": (
+        StoreUnavailableError,
+        "another thread or process has held the lock for all of the lock_timeout, and nothing was "
+        "written: end long transactions, also those of within(), and try again",
+    ),
     "57014": (StoreUnavailableError, "the statement was cancelled: try again"),
     "22": (InvalidInputError, "a value is out of PostgreSQL's bounds"),
     "28": (StoreUnavailableError, "check the user and password"),

@@ -36,11 +36,16 @@ class PostgresStore(Store):
 
     def __init__(self, database: PostgresDatabase) -> None:
         super().__init__(database)
-        self._call = f"SELECT * FROM {database.record_function}({', '.join('?' * 28)})"
+        rest = ", ".join("?" * 27)
+        self._call = f"SELECT * FROM {database.record_function}(?, {rest})"
+        # Arguments are evaluated before the call, and with the first one the limit is set.
+        limit = f"CASE WHEN {database.limit} IS NOT NULL THEN ?::bigint END"
+        self._limited_call = f"SELECT * FROM {database.record_function}({limit}, {rest})"
 
     def record(
         self, account_id: str, decide: Decide, key: Key | None, now: datetime
     ) -> RecordedEvent:
+        self.database.check_may_wait()
         for _ in range(self._ATTEMPTS):
             with self.database.reading() as session:
                 event = self._attempt(session, account_id, decide, key, to_micros(now))
@@ -97,7 +102,8 @@ class PostgresStore(Store):
             *((key.digest, key.request) if key else (None, None)),
         )
         try:
-            ((position, recorded_at),) = session.often(self._call, params)
+            call = self._call if fixed is not None else self._limited_call
+            ((position, recorded_at),) = session.often(call, params)
         except psycopg.Error as error:
             check_outcome_known(connection_of(session), error)
             raise translation(error) from error

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import orjson
 
 from modlog._errors import InvalidInputError, StoreUnavailableError
-from modlog._storage.database import Head, Pool, Row, Session, elsewhere
+from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, closed, elsewhere
 from modlog._storage.schema import (
     EVENTS,
     INSERT_ONLY,
@@ -28,9 +25,11 @@ from modlog._storage.schema import (
     create_table,
 )
 from modlog._storage.sqlite.errors import translated, translation
+from modlog._storage.sqlite.files import File, mark_unsafe
 from modlog._storage.sqlite.loading import INSERT, insertion, loading
-from modlog._storage.sqlite.session import SQLiteSession, Transaction, check_open, lost
+from modlog._storage.sqlite.session import SQLiteSession, Transaction, Turn, check_open, lost
 from modlog._storage.sqlite.settling import Settling
+from modlog._storage.waiting import check_not_own, holder_of, holding, too_long
 
 _PREFIX: Final = "modlog_"
 _TYPES: Final[dict[ColumnType, str]] = {
@@ -40,13 +39,6 @@ _TYPES: Final[dict[ColumnType, str]] = {
     "text": "TEXT",
     "bytes": "BLOB",
 }
-# Pages that a connection keeps at the most. Accounts come in no order, so that inserts meet
-# all of an index; with SQLite's own 2 MiB most of them would have to be read again.
-_CACHE_KIB: Final = 64 * 1024
-# How long a writer waits for one of another process, in seconds.
-_LOCK_TIMEOUT: Final = 60.0
-# How long it waits between two tries where SQLite does not wait by itself, in seconds.
-_LOCK_PAUSE: Final = 0.005
 
 
 class SQLiteDatabase:
@@ -56,19 +48,25 @@ class SQLiteDatabase:
     readers never wait for writers. In memory there is one connection, used in turns.
     """
 
-    def __init__(self, path: str | None, *, mode: str = "rwc") -> None:
-        self._path = str(Path(path).absolute()) if path else None  # connections come later, too
-        self._mode = mode
+    def __init__(
+        self, path: str | None, *, mode: str = "rwc", lock_timeout: float = LOCK_TIMEOUT
+    ) -> None:
+        self._file = File(path, mode, lock_timeout)
+        self._timeout = lock_timeout
         self._writer = threading.Lock()
         self._turn = threading.RLock()  # of the one connection in memory
-        self._memory = None if path else self._connect()
+        self._memory = None if path else self._file()
         self._home = self._pid = os.getpid()
-        self._pool = Pool(self._connect, _close)
-        self._finalizer = weakref.finalize(self, self._pool.close)
-        self._forked_within = False
+        self._pool = Pool(self._file, _close)
+        self._finalizer = weakref.finalize(self, _end, self._pool, self._memory)
         self._settling = Settling(self._pool)
         _close_files_at_forks()
         _databases.add(self)
+
+    @property
+    def _ledger(self) -> Hashable:
+        """By which all that opened the same file know whose turn it is."""
+        return self._file.identity or id(self)
 
     # Dialect
 
@@ -118,12 +116,14 @@ class SQLiteDatabase:
                 yield opened
 
     def beginning(self, session: Session) -> AbstractContextManager[Session]:
+        self._file.check_may_write()
         # Threads queue here in order; only processes have to poll for SQLite's own lock.
         if self._pid != os.getpid():
             self._writer = threading.Lock()  # a thread of the parent may have held it
             self._pid = os.getpid()
         assert isinstance(session, SQLiteSession)
-        return Transaction(session, "BEGIN IMMEDIATE", self._writer)
+        turn = Turn(self._ledger, self._writer, self._timeout, self._file.check)
+        return Transaction(session, "BEGIN IMMEDIATE", turn)
 
     @contextmanager
     def joining(self, connection: Any, check: Callable[[Session], None]) -> Iterator[Session]:
@@ -139,6 +139,9 @@ class SQLiteDatabase:
                 "within() needs an open transaction, this connection commits each statement "
                 'by itself: execute("BEGIN IMMEDIATE") first'
             )
+        self._file.check_may_write()
+        check_not_own(self._ledger)
+        self._file.check()
         with translated():
             if not is_open:
                 connection.execute("BEGIN IMMEDIATE")
@@ -149,7 +152,8 @@ class SQLiteDatabase:
                 if not is_open:
                     connection.rollback()
                 raise
-            yield session
+            with holding(self._ledger):
+                yield session
             if session.is_lost:
                 raise lost()
 
@@ -175,26 +179,27 @@ class SQLiteDatabase:
 
     def take(self) -> SQLiteSession:
         """A session for this thread alone, until it is given back."""
-        if self._path is None:
-            self._turn.acquire()
-            try:
-                return self._checked_memory()
-            except BaseException:
-                self._turn.release()
-                raise
-        if self._forked_within:
-            raise StoreUnavailableError(
-                "this process was forked from within a transaction on the ledger's file, "
-                "and SQLite cannot tell whose locks are whose: fork outside of them"
-            )
+        if self._file.path is None:
+            return self._take_memory()
+        if self._pool.closed:
+            raise closed()  # whatever has become of the file
+        self._file.check()
         return self._pool.take()
 
     def give_back(self, session: SQLiteSession) -> None:
         """Let others have a session that was taken."""
-        if self._path is None:
+        if self._file.path is None:
             self._turn.release()
         else:
             self._pool.give_back(session, usable=not session.connection.in_transaction)
+
+    def _take_memory(self) -> SQLiteSession:
+        session = self._checked_memory()
+        # Its own thread could take it, and would be shown what is not committed yet.
+        check_not_own(self._ledger)
+        if not self._turn.acquire(timeout=self._timeout):
+            raise too_long(self._timeout)
+        return session
 
     def _checked_memory(self) -> SQLiteSession:
         if self._home != os.getpid():
@@ -203,7 +208,7 @@ class SQLiteDatabase:
                 "one in this process"
             )
         if self._memory is None or self._pool.closed:
-            raise StoreUnavailableError("this ledger is closed: open it again with modlog.open")
+            raise closed()
         return self._memory
 
     # The end of the log: events are never deleted, so the last row is the truth.
@@ -258,10 +263,10 @@ class SQLiteDatabase:
             yield add
 
     def postponing(self, session: Session) -> AbstractContextManager[None]:
-        return self._settling.postponing(session) if self._path else nullcontext()
+        return self._settling.postponing(session) if self._file.path else nullcontext()
 
     def settle(self) -> None:
-        if self._path:
+        if self._file.path:
             self._settling.settle()
 
     def settle_later(self) -> None:
@@ -314,28 +319,6 @@ class SQLiteDatabase:
 
     # Connections
 
-    def _connect(self) -> SQLiteSession:
-        with translated():
-            connection = sqlite3.connect(
-                f"file:{quote(self._path)}?mode={self._mode}" if self._path else ":memory:",
-                uri=bool(self._path),
-                isolation_level=None,
-                check_same_thread=False,
-                cached_statements=256,
-                timeout=_LOCK_TIMEOUT,
-            )
-            try:
-                if self._path and self._mode != "ro":
-                    _set_wal(connection)
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            except BaseException:
-                connection.close()
-                raise
-            if self._mode == "rwc":
-                self._mode = "rw"  # a file that is gone is not to be made again
-            return SQLiteSession(connection)
-
     def _before_fork(self) -> None:
         self._settling.give_up()
         self._is_at_rest = self._pool.before_fork()
@@ -345,33 +328,24 @@ class SQLiteDatabase:
 
     def _after_fork_in_child(self) -> None:
         self._settling = Settling(self._pool)
-        self._forked_within = not self._is_at_rest
+        holder = holder_of(self._ledger)  # or a caller's own connection, in within()
+        if self._file.path and not (self._is_at_rest and holder is None):
+            mark_unsafe(self._file.identity)
 
     def close(self) -> None:
         try:
             self.await_settling()
         finally:
-            self._finalizer()
-        if self._memory is not None and self._home == os.getpid():
-            with self._turn:
-                self._memory.connection.close()
+            is_own_memory = self._memory is not None and self._home == os.getpid()
+            with self._turn if is_own_memory else nullcontext():
+                self._finalizer()
 
 
-def _set_wal(connection: sqlite3.Connection) -> None:
-    """Have a file in WAL mode; wait while others open it for the first time, or close it.
-
-    SQLite itself does not wait here: two that both want the file alone could wait for ever.
-    """
-    until = time.monotonic() + _LOCK_TIMEOUT
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(_LOCK_PAUSE)
-        else:
-            return
+def _end(pool: Pool[SQLiteSession], memory: SQLiteSession | None) -> None:
+    """Close what a database has open, when it is closed or has been dropped."""
+    pool.close()
+    if memory is not None:
+        memory.close()
 
 
 def _locked(connection: sqlite3.Connection) -> SQLiteSession:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from modlog._errors import StoreError
 from modlog._storage.database import Row, Session
+from modlog._storage.waiting import check_not_own, forget, hold, too_long
 
 
 class SQLiteSession:
@@ -47,40 +48,75 @@ class SQLiteSession:
         self._cursor.executemany(sql, rows)
 
 
-class Transaction:
-    """A transaction for the time of a block, under a lock of this process if there is one."""
+class Turn:
+    """The turn of a writer: of the threads of this process one at a time, in order.
+
+    Args:
+        ledger: how its holders are known.
+        lock: for which threads queue.
+        timeout: how long one waits for the others, in seconds.
+        check: raises where the file is not the right one any more.
+    """
 
     def __init__(
-        self, session: SQLiteSession, begin: str, lock: threading.Lock | None = None
+        self, ledger: Hashable, lock: threading.Lock, timeout: float, check: Callable[[], None]
     ) -> None:
+        self._ledger = ledger
+        self._lock = lock
+        self._timeout = timeout
+        self.check = check
+
+    def begin(self, run: Callable[[], None]) -> None:
+        """Wait for it, and begin the transaction with it."""
+        check_not_own(self._ledger)
+        if not self._lock.acquire(timeout=self._timeout):
+            raise too_long(self._timeout)
+        try:
+            run()
+        except BaseException as error:
+            self._lock.release()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                raise too_long(self._timeout) from error
+            raise
+        self._holder = hold(self._ledger)
+
+    def end(self) -> None:
+        """Give it to the next."""
+        forget(self._ledger, self._holder)
+        self._lock.release()
+
+
+class Transaction:
+    """A transaction for the time of a block, in the turn of a writer if there is one."""
+
+    def __init__(self, session: SQLiteSession, begin: str, turn: Turn | None = None) -> None:
         self._session = session
         self._begin = begin
-        self._lock = lock
+        self._turn = turn
 
     def __enter__(self) -> Session:
-        if self._lock:
-            self._lock.acquire()
-        try:
-            self._session.run(self._begin)
-        except BaseException:
-            self._release()
-            raise
+        if self._turn:
+            self._turn.begin(self._run_begin)
+        else:
+            self._run_begin()
         return self._session
+
+    def _run_begin(self) -> None:
+        self._session.run(self._begin)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             if error is None:
                 check_open(self._session)
+                if self._turn:
+                    self._turn.check()  # not acknowledged into a file that is gone meanwhile
                 self._session.run("COMMIT")
         finally:
             try:
                 _roll_back(self._session)
             finally:
-                self._release()
-
-    def _release(self) -> None:
-        if self._lock:
-            self._lock.release()
+                if self._turn:
+                    self._turn.end()
 
 
 def check_open(session: SQLiteSession) -> None:

@@ -48,25 +48,31 @@ def open_ledger(
     clock: Clock | None = None,
     guardrails: Guardrails | None = None,
     schema: str | None = None,
+    create: bool = False,
 ) -> ModLog:
     """Open a ledger; a new database gets its tables.
 
     Args:
         url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite://`` for one in
-            memory, ``postgresql://user@host/database``. An SQLite URL takes ``?mode=ro``.
+            memory, ``postgresql://user@host/database``. An SQLite URL takes ``?mode=ro``, one of
+            PostgreSQL ``?prepare_threshold=none`` beside libpq's own options.
         clock: gives the time as an aware datetime; the machine's clock if left out.
         guardrails: the limits within which commands and sweeps stay; the defaults of
             `Guardrails` if left out, `Guardrails.off()` for none.
-        schema: a PostgreSQL schema of the ledger's own, made if it is not there.
+        schema: a PostgreSQL schema of the ledger's own.
+        create: whether such a schema is made if it is not there. Without `schema`, a fresh
+            database or file begins a ledger in any case.
 
     Raises:
         InvalidUrlError: a URL that cannot be read.
-        SchemaError: tables of modlog's names with another shape or of a newer version.
+        SchemaError: there is no such schema; or tables of modlog's names with another shape or
+            of a newer version.
         StoreUnavailableError: the database cannot be reached or opened.
     """
     if guardrails is not None and not isinstance(guardrails, Guardrails):
         raise InvalidInputError(f"guardrails= takes Guardrails, not {shown(guardrails)}")
-    return ModLog(open_store(url, schema), checked_clock(clock), guardrails or Guardrails())
+    store = open_store(url, schema, create=create)
+    return ModLog(store, checked_clock(clock), guardrails or Guardrails())
 
 
 class ModLog(Commands):

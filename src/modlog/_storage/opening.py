@@ -18,13 +18,20 @@ _EXPECTED: Final = (
     "expected sqlite:///relative/path.db, sqlite:////absolute/path.db, sqlite:// for memory, "
     "or postgresql://user@host/database"
 )
+# The second is Heroku's, the third SQLAlchemy's way to name the driver.
+_POSTGRES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _MODES: Final = ("ro", "rw", "rwc")
 # What PostgreSQL keeps of an identifier, in bytes.
 _MAX_IDENTIFIER: Final = 63
 
 
-def open_store(url: str, schema: str | None) -> Store:
+def open_store(url: str, schema: str | None, *, create: bool = False) -> Store:
     """The store that a URL names, its tables made if it is new and checked if it is not.
+
+    Args:
+        url: of the database.
+        schema: of the ledger's own, on PostgreSQL.
+        create: whether such a schema is made if it is not there.
 
     Raises:
         InvalidUrlError: a URL that cannot be read.
@@ -39,12 +46,12 @@ def open_store(url: str, schema: str | None) -> Store:
         raise InvalidUrlError(f"the database URL has no ://; {_EXPECTED}")
     if scheme == "sqlite":
         store = _sqlite_store(url, schema)
-    elif scheme in ("postgresql", "postgres"):
-        store = _postgres_store(url, schema)
+    elif scheme in _POSTGRES:
+        store = _postgres_store(f"postgresql{url.removeprefix(scheme)}", schema)
     else:
         raise InvalidUrlError(f"{shown(scheme)} is not a kind of database; {_EXPECTED}")
     try:
-        _ensure_tables(store)
+        _ensure_tables(store, may_create=create or schema is None)
     except BaseException:
         store.close()
         raise
@@ -69,9 +76,9 @@ def _sqlite_store(url: str, schema: str | None) -> Store:
 
 def _postgres_store(url: str, schema: str | None) -> Store:
     try:
-        from psycopg import ProgrammingError
-        from psycopg.conninfo import conninfo_to_dict
+        import psycopg  # noqa: F401
 
+        from modlog._storage.postgres.connecting import options_of
         from modlog._storage.postgres.database import PostgresDatabase
         from modlog._storage.postgres.store import PostgresStore
     except ImportError as error:
@@ -80,12 +87,7 @@ def _postgres_store(url: str, schema: str | None) -> Store:
         ) from error
     if schema is not None:
         _check_schema_name(schema)
-    try:
-        conninfo_to_dict(url)
-    except ProgrammingError:
-        # The driver's own message may quote the URL, and with it the password.
-        raise InvalidUrlError(f"the PostgreSQL URL cannot be read; {_EXPECTED}") from None
-    return PostgresStore(PostgresDatabase(url, schema=schema))
+    return PostgresStore(PostgresDatabase(options_of(url), schema=schema))
 
 
 def _check_schema_name(schema: str) -> None:
@@ -95,10 +97,12 @@ def _check_schema_name(schema: str) -> None:
         raise InvalidInputError("schema takes no %, ? and $, which mean something in statements")
 
 
-def _ensure_tables(store: Store) -> None:
+def _ensure_tables(store: Store, *, may_create: bool) -> None:
     database = store.database
     with database.reading() as session:
         missing = _missing_tables(database, session)
+        if missing and not may_create:
+            database.check_place(session)
     if missing:
         with database.reading() as session, database.beginning(session):
             _make(store, session)

@@ -41,7 +41,7 @@ Run = Callable[[str], Iterable[Any]]
 
 def fill(place: Place, events: int) -> None:
     """Fill an empty ledger with so many events, five for each account."""
-    modlog.open(place.url, schema=place.schema).close()
+    modlog.open(place.url, schema=place.schema, create=True).close()
     (_fill_sqlite if place.store == "sqlite" else _fill_postgres)(
         place, events // EVENTS_OF_ACCOUNT
     )

@@ -25,7 +25,7 @@ class Place:
     schema: str | None = None
 
     def open(self, **options):
-        return modlog.open(self.url, schema=self.schema, **options)
+        return modlog.open(self.url, schema=self.schema, create=True, **options)
 
 
 @contextmanager

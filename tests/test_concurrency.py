@@ -231,8 +231,8 @@ def test_one_key_leads_to_one_event_across_processes(shared_place):
 def test_on_postgres_commands_queue_for_one_lock_of_their_own(postgres_url, schema):
     """One waits for the log's end, the others behind it, and are woken one by one."""
     with (
-        modlog.open(postgres_url, schema=schema) as log,
-        modlog.open(postgres_url, schema=schema) as other,
+        modlog.open(postgres_url, schema=schema, create=True) as log,
+        modlog.open(postgres_url, schema=schema, create=True) as other,
         psycopg.connect(postgres_url, autocommit=True) as onlooker,
         ThreadPoolExecutor(WRITERS) as pool,
     ):

@@ -164,7 +164,7 @@ def write_much(log: modlog.ModLog, way: str) -> None:
 
 
 def test_a_full_disk_of_a_server(postgres_url, schema):
-    with modlog.open(postgres_url, schema=schema) as log, server(postgres_url) as raw:
+    with modlog.open(postgres_url, schema=schema, create=True) as log, server(postgres_url) as raw:
         log.create("a")
         raw.execute(  # how PostgreSQL tells it; the tests' own server shares a disk with them
             f"CREATE FUNCTION {schema}.full() RETURNS trigger LANGUAGE plpgsql AS"
@@ -291,10 +291,10 @@ def test_a_database_that_is_not_there(postgres_url):
 
 
 def test_a_server_where_transactions_only_read(postgres_url, schema):
-    with modlog.open(postgres_url, schema=schema) as log:
+    with modlog.open(postgres_url, schema=schema, create=True) as log:
         log.create("a")
     url = with_options(postgres_url, options="-c default_transaction_read_only=on")
-    with modlog.open(url, schema=schema) as log:
+    with modlog.open(url, schema=schema, create=True) as log:
         assert log.account("a").version == 1
         assert log.verify().ok
         with pytest.raises(modlog.ReadOnlyStoreError):
@@ -305,7 +305,7 @@ def test_a_server_where_transactions_only_read(postgres_url, schema):
             log.ingest([{"do": "delete", "account_id": "a", "at": "2020-01-01T00:00:00Z"}])
         assert log.head == 1
     with places.fresh_schema() as empty, pytest.raises(modlog.ReadOnlyStoreError):
-        modlog.open(url, schema=empty)
+        modlog.open(url, schema=empty, create=True)
 
 
 def test_a_server_that_is_started_again():
@@ -349,7 +349,9 @@ class Backends:
 
 @pytest.fixture
 def log(postgres_url, schema):
-    with modlog.open(with_options(postgres_url, application_name=schema), schema=schema) as log:
+    with modlog.open(
+        with_options(postgres_url, application_name=schema), schema=schema, create=True
+    ) as log:
         log.create("a")
         yield log
 

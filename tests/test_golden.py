@@ -204,6 +204,6 @@ class TestTables:
         assert sqlite_tables(path) == (GOLDEN / "sqlite.sql").read_text()
 
     def test_of_postgresql(self, postgres_url, schema):
-        modlog.open(postgres_url, schema=schema).close()
+        modlog.open(postgres_url, schema=schema, create=True).close()
 
         assert postgres_tables(postgres_url, schema) == (GOLDEN / "postgres.txt").read_text()

@@ -155,7 +155,7 @@ class TestURLs:
     )
     def test_of_postgresql_take_a_schema_that_it_can_name(self, postgres_url, schema):
         with pytest.raises(modlog.InvalidInputError):
-            modlog.open(postgres_url, schema=schema)
+            modlog.open(postgres_url, schema=schema, create=True)
 
 
 SECRET = "-".join(("open", "sesame"))
@@ -494,8 +494,8 @@ class TestSchemas:
     def test_hold_ledgers_of_their_own(self, postgres_url, schema):
         with (
             places.fresh_schema() as another,
-            modlog.open(postgres_url, schema=schema) as one,
-            modlog.open(postgres_url, schema=another) as other,
+            modlog.open(postgres_url, schema=schema, create=True) as one,
+            modlog.open(postgres_url, schema=another, create=True) as other,
         ):
             record(one)
             other.create("b", actor=ANN)
@@ -508,9 +508,9 @@ class TestSchemas:
     def test_may_have_any_name(self, postgres_url, schema):
         odd = f'{schema} "quoted" it\'s \N{SNOWMAN}'
         try:
-            with modlog.open(postgres_url, schema=odd) as log:
+            with modlog.open(postgres_url, schema=odd, create=True) as log:
                 record(log)
-            with modlog.open(postgres_url, schema=odd) as log:
+            with modlog.open(postgres_url, schema=odd, create=True) as log:
                 assert log.account("a").status == "deleted"
                 assert log.verify().ok
         finally:

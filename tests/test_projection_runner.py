@@ -36,7 +36,12 @@ def place(request):
 
 
 def env_of(place, **more: str) -> dict[str, str]:
-    return {"MODLOG_URL": place.url, "MODLOG_SCHEMA": place.schema or "", **more}
+    return {
+        "MODLOG_URL": place.url,
+        "MODLOG_SCHEMA": place.schema or "",
+        "MODLOG_CREATE": "yes",
+        **more,
+    }
 
 
 def some_life(log: modlog.ModLog, account_id: str = "110018") -> None:
@@ -177,6 +182,7 @@ class TestApplication:
     def test_takes_the_environment_when_told_so(self, place, monkeypatch):
         monkeypatch.setenv("MODLOG_URL", place.url)
         monkeypatch.setenv("MODLOG_SCHEMA", place.schema or "")
+        monkeypatch.setenv("MODLOG_CREATE", "yes")
 
         with LedgerApplication(os.environ) as app, place.open() as log:
             some_life(log)

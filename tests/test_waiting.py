@@ -127,7 +127,7 @@ class TestOwnThread:
 
     def test_on_postgres_also_before_the_callers_commit(self, postgres_url, schema):
         with (
-            modlog.open(postgres_url, schema=schema) as log,
+            modlog.open(postgres_url, schema=schema, create=True) as log,
             modlog.acting(ANN),
             psycopg.connect(postgres_url) as connection,
         ):
@@ -145,7 +145,7 @@ class TestOwnThread:
 
     def test_on_postgres_the_callers_own_limit_is_left_alone(self, postgres_url, schema):
         with (
-            modlog.open(postgres_url, schema=schema, lock_timeout=7) as log,
+            modlog.open(postgres_url, schema=schema, lock_timeout=7, create=True) as log,
             modlog.acting(ANN),
             psycopg.connect(postgres_url) as connection,
         ):

@@ -30,7 +30,7 @@ _WHO_AND_WHY: Final = ("human", "moderator-1", "against the rules", "spam")
 
 def Floor(place: Place) -> _SQLite | _Postgres:
     """The floor of that kind of database."""
-    modlog.open(place.url, schema=place.schema).close()
+    modlog.open(place.url, schema=place.schema, create=True).close()
     return _SQLite(place) if place.store == "sqlite" else _Postgres(place)
 
 

@@ -44,7 +44,7 @@ class Modlog:
     """A ledger."""
 
     def __init__(self, place: Place) -> None:
-        self._log = modlog.open(place.url, schema=place.schema)
+        self._log = modlog.open(place.url, schema=place.schema, create=True)
         self._place = place
         self._store = place.store
 

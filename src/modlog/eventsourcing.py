@@ -13,7 +13,8 @@ Its projection is given a `LedgerEvent` for each of the ledger's own events; the
 the types of events, such as "account.deleted". A stock `Application` keeps the events of its own
 aggregates in a ledger with ``PERSISTENCE_MODULE=modlog.eventsourcing``; they touch no account.
 
-Settings: ``MODLOG_URL`` is what `modlog.open` takes, ``MODLOG_SCHEMA`` its `schema`. A stock
+Settings: ``MODLOG_URL`` is what `modlog.open` takes, ``MODLOG_SCHEMA`` its `schema`, which is to
+be there; ``MODLOG_CREATE=yes`` makes it. A stock
 `Application` lets variables of the process override its own settings; `LedgerApplication` looks
 at none of them: pass ``env=os.environ`` to have them. Ciphers, compressors, transcoders and
 mappers that are set are for the events of aggregates alone.
@@ -52,6 +53,7 @@ __all__ = ["Factory", "LedgerApplication", "LedgerEvent", "LedgerMapper"]
 
 _URL: Final = "MODLOG_URL"
 _SCHEMA: Final = "MODLOG_SCHEMA"
+_CREATE: Final = "MODLOG_CREATE"
 
 _Id = TypeVar("_Id", bound=UUID | str)
 
@@ -144,7 +146,11 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
                     f"{_URL} is not set: put the ledger's URL, as modlog.open takes it, into the "
                     "application's env"
                 )
-            self._ledger = open_ledger(url, schema=self.env.get(_SCHEMA) or None)
+            self._ledger = open_ledger(
+                url,
+                schema=self.env.get(_SCHEMA) or None,
+                create=self.env.get(_CREATE) == "yes",
+            )
         return self._ledger
 
     def close(self) -> None:

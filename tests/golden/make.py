@@ -175,7 +175,7 @@ def make_tables() -> None:
         write_new("sqlite.sql", sqlite_tables(path))
     if url := os.environ.get("MODLOG_TEST_POSTGRES"):
         with psycopg.connect(url, autocommit=True) as connection:
-            modlog.open(url, schema="golden").close()
+            modlog.open(url, schema="golden", create=True).close()
             write_new("postgres.txt", postgres_tables(url, "golden"))
             connection.execute("DROP SCHEMA golden CASCADE")
 

@@ -144,6 +144,9 @@ commands.add_command(revert)
     show_default=True,
     help="Records a transaction.",
 )
+@click.option(
+    "--create", is_flag=True, help="Begin a ledger in the --schema if it is not there yet."
+)
 @click.option("--strict", is_flag=True, help="Stop at the first record that is rejected.")
 @click.option(
     "--rejected",
@@ -159,6 +162,7 @@ def import_(
     as_json: bool,
     batch: str | None,
     chunk: int,
+    create: bool,
     strict: bool,
     rejected_path: str | None,
 ) -> None:
@@ -172,7 +176,7 @@ def import_(
     _check_rejected_path(file, rejected_path)
     with (
         opened(file) as (raw, text),
-        open_ledger(url, schema=schema) as log,
+        open_ledger(url, schema=schema, create=create) as log,
         _writable(rejected_path) as rejects,
         _bar(raw) as move,
     ):

@@ -50,6 +50,7 @@ def open_ledger(
     clock: Clock | None = None,
     guardrails: Guardrails | None = None,
     schema: str | None = None,
+    create: bool = False,
     lock_timeout: float = LOCK_TIMEOUT,
     read_only: bool = False,
 ) -> ModLog:
@@ -57,12 +58,15 @@ def open_ledger(
 
     Args:
         url: a path, ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite://`` for one
-            in memory, ``postgresql://user@host/database``. An SQLite URL takes ``?mode=ro``. Text
-            without ``://`` is a path; one that has ``:`` or ``@`` in it is given as a `Path`.
+            in memory, ``postgresql://user@host/database``. An SQLite URL takes ``?mode=ro``, one
+            of PostgreSQL ``?prepare_threshold=none`` beside libpq's own options. Text without
+            ``://`` is a path; one that has ``:`` or ``@`` in it is given as a `Path`.
         clock: gives the time as an aware datetime; the machine's clock if left out.
         guardrails: the limits within which commands and sweeps stay; the defaults of
             `Guardrails` if left out, `Guardrails.off()` for none.
-        schema: a PostgreSQL schema of the ledger's own, made if it is not there.
+        schema: a PostgreSQL schema of the ledger's own.
+        create: whether such a schema is made if it is not there. Without `schema`, a fresh
+            database or file begins a ledger in any case.
         lock_timeout: how long one who writes waits for another thread or process, in seconds. Who
             would wait for a transaction of his own thread is told at once.
         read_only: refuse everything that writes; the ledger must be there.
@@ -70,16 +74,14 @@ def open_ledger(
     Raises:
         ReadOnlyStoreError: with `read_only`, a database without a ledger.
         InvalidUrlError: a URL that cannot be read.
-        SchemaError: tables of modlog's names with another shape or of a newer version.
+        SchemaError: there is no such schema; or tables of modlog's names with another shape or
+            of a newer version.
         StoreUnavailableError: the database cannot be reached or opened.
     """
     if guardrails is not None and not isinstance(guardrails, Guardrails):
         raise InvalidInputError(f"guardrails= takes Guardrails, not {shown(guardrails)}")
-    return ModLog(
-        open_store(url, schema, lock_timeout, read_only=read_only),
-        checked_clock(clock),
-        guardrails or Guardrails(),
-    )
+    store = open_store(url, schema, lock_timeout, create=create, read_only=read_only)
+    return ModLog(store, checked_clock(clock), guardrails or Guardrails())
 
 
 class ModLog(Commands):

@@ -227,6 +227,14 @@ class Database(Protocol):
         """Wait for what is being done."""
         ...
 
+    def check_place(self, session: Session) -> None:
+        """Check that a place which was named is there, before tables are made in it.
+
+        Raises:
+            SchemaError: it is not.
+        """
+        ...
+
     def lock_schema(self, session: Session) -> None:
         """Keep others from making tables until the transaction ends."""
         ...

@@ -25,6 +25,8 @@ _EXPECTED: Final = (
 _MISSPELT: Final = re.compile(r".*[:@]|(sqlite|postgres(ql)?)(//|$)", re.DOTALL | re.IGNORECASE)
 # What a path does not hold: control characters, and bytes that are no text.
 _NO_PATH: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# The second is Heroku's, the third SQLAlchemy's way to name the driver.
+_POSTGRES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _MODES: Final = ("ro", "rw", "rwc")
 # What PostgreSQL keeps of an identifier, in bytes.
 _MAX_IDENTIFIER: Final = 63
@@ -35,9 +37,17 @@ def open_store(
     schema: str | None,
     lock_timeout: float = LOCK_TIMEOUT,
     *,
+    create: bool = False,
     read_only: bool = False,
 ) -> Store:
     """The store that a URL or a path names, its tables made if it is new and checked if it is not.
+
+    Args:
+        url: of the database.
+        schema: of the ledger's own, on PostgreSQL.
+        lock_timeout: how long one who writes waits for another, in seconds.
+        create: whether such a schema is made if it is not there.
+        read_only: whether everything that writes is refused.
 
     Raises:
         InvalidUrlError: a URL that cannot be read.
@@ -46,17 +56,19 @@ def open_store(
     """
     url = _as_url(url)
     timeout = checked_timeout(lock_timeout)
-    if not isinstance(read_only, bool):
-        raise InvalidInputError(f"read_only is true or false, not {shown(read_only)}")
+    for name, value in (("read_only", read_only), ("create", create)):
+        if not isinstance(value, bool):
+            raise InvalidInputError(f"{name} is true or false, not {shown(value)}")
     scheme, _, _ = url.partition("://")
     if scheme == "sqlite":
         store = _sqlite_store(url, schema, timeout, read_only=read_only)
-    elif scheme in ("postgresql", "postgres"):
+    elif scheme in _POSTGRES:
+        url = f"postgresql{url.removeprefix(scheme)}"
         store = _postgres_store(url, schema, timeout, read_only=read_only)
     else:
         raise InvalidUrlError(f"{shown(scheme)} is not a kind of database; {_EXPECTED}")
     try:
-        _ensure_tables(store)
+        _ensure_tables(store, may_create=create or schema is None)
     except BaseException:
         store.close()
         raise
@@ -120,9 +132,9 @@ def _sqlite_store(url: str, schema: str | None, lock_timeout: float, *, read_onl
 
 def _postgres_store(url: str, schema: str | None, lock_timeout: float, *, read_only: bool) -> Store:
     try:
-        from psycopg import ProgrammingError
-        from psycopg.conninfo import conninfo_to_dict
+        import psycopg  # noqa: F401
 
+        from modlog._storage.postgres.connecting import options_of
         from modlog._storage.postgres.database import PostgresDatabase
         from modlog._storage.postgres.store import PostgresStore
     except ImportError as error:
@@ -131,14 +143,10 @@ def _postgres_store(url: str, schema: str | None, lock_timeout: float, *, read_o
         ) from error
     if schema is not None:
         _check_schema_name(schema)
-    try:
-        conninfo_to_dict(url)
-    except ProgrammingError:
-        # The driver's own message may quote the URL, and with it the password.
-        raise InvalidUrlError(f"the PostgreSQL URL cannot be read; {_EXPECTED}") from None
-    return PostgresStore(
-        PostgresDatabase(url, schema=schema, lock_timeout=lock_timeout, read_only=read_only)
+    database = PostgresDatabase(
+        options_of(url), schema=schema, lock_timeout=lock_timeout, read_only=read_only
     )
+    return PostgresStore(database)
 
 
 def _check_schema_name(schema: str) -> None:
@@ -148,10 +156,12 @@ def _check_schema_name(schema: str) -> None:
         raise InvalidInputError("schema takes no %, ? and $, which mean something in statements")
 
 
-def _ensure_tables(store: Store) -> None:
+def _ensure_tables(store: Store, *, may_create: bool) -> None:
     database = store.database
     with database.reading() as session:
         missing = _missing_tables(database, session)
+        if missing and not may_create:
+            database.check_place(session)
     if missing:
         with database.reading() as session, database.beginning(session):
             _make(store, session)

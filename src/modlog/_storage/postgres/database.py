@@ -6,37 +6,22 @@ of positions, so that no reader ever passes over a gap that is filled later.
 
 from __future__ import annotations
 
-import re
 import select
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache, partial
-from itertools import count
 from typing import Any, Final
 
 import psycopg
-from psycopg import generators
-from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import ExecStatus, TransactionStatus
-from psycopg.pq.abc import PGresult
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from modlog._errors import (
-    AppendOnlyError,
-    ClockError,
-    ConcurrencyError,
-    ConflictError,
-    InvalidInputError,
-    ModlogError,
-    OutcomeUnknownError,
-    ReadOnlyStoreError,
-    SchemaError,
-    StoreError,
-    StoreFullError,
-    StoreUnavailableError,
-)
+from modlog._domain.values import shown
+from modlog._errors import InvalidInputError, SchemaError, StoreUnavailableError
 from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, elsewhere
+from modlog._storage.postgres.connecting import Options, connected, is_pooled, refuse_pooled
+from modlog._storage.postgres.errors import check_outcome_known, translated, translation
 from modlog._storage.postgres.function import ADVISORY, record_function
 from modlog._storage.postgres.waiting import Waiting
 from modlog._storage.schema import (
@@ -75,17 +60,24 @@ def _numbered(sql: str) -> str:
 
 
 class PostgresSession:
-    """Statements on one PostgreSQL connection."""
+    """Statements on one PostgreSQL connection.
 
-    def __init__(self, connection: _Connection) -> None:
+    Attributes:
+        pooled: whether a pooler stands before the server, so that the next transaction may be on
+            another server connection.
+    """
+
+    def __init__(self, connection: _Connection, *, pooled: bool = False) -> None:
         self.connection = connection
-        self.cursor = connection.cursor(row_factory=tuple_row)
+        self.pooled = pooled
+        # Not the connection's own factory: a caller's may bind parameters in another way.
+        self.cursor: psycopg.Cursor[Row] = psycopg.Cursor(connection, row_factory=tuple_row)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        return self.cursor.execute(_numbered(sql), params, prepare=True).fetchall()
+        return self._query(sql, params).fetchall()
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
-        return self.cursor.execute(_numbered(sql), params, prepare=True).fetchone()
+        return self._query(sql, params).fetchone()
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         self.cursor.execute(_numbered(sql), params or None)
@@ -93,55 +85,17 @@ class PostgresSession:
     def many(self, sql: str, rows: Sequence[Row]) -> None:
         self.cursor.executemany(_numbered(sql), rows)
 
+    def _query(self, sql: str, params: Sequence[Any]) -> psycopg.Cursor[Row]:
+        try:
+            return self.cursor.execute(_numbered(sql), params)
+        except psycopg.errors.InvalidSqlStatementName:
+            # Somebody made the server forget what was prepared. Nothing has been carried out,
+            # and outside of a transaction it does no harm to have found out too late.
+            if not _is_idle(self.connection):
+                raise
+            return self.cursor.execute(_numbered(sql), params, prepare=False)
+
     often = rows
-
-
-class OwnSession(PostgresSession):
-    """Statements on a connection that nobody else uses."""
-
-    def __init__(self, connection: _Connection) -> None:
-        super().__init__(connection)
-        self._transformer = Transformer(connection)
-        self._prepared: dict[str, bytes] = {}
-        self._names = map(b"modlog_%d".__mod__, count())
-
-    def often(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        """As `rows`, without what a cursor finds out anew each time: it would take twice as long.
-
-        The driver forgets all prepared statements when a transaction is rolled back or a table
-        is dropped. Outside of a transaction it does no harm to have found out too late.
-        """
-        if not _is_idle(self.connection):
-            return self.rows(sql, params)
-        if sql in self._prepared:
-            try:
-                return self._send(self._prepared[sql], params)
-            except psycopg.errors.InvalidSqlStatementName:
-                self._prepared.clear()
-        return self._send(self._prepare(sql), params)
-
-    def _prepare(self, sql: str) -> bytes:
-        name = next(self._names)  # never one that the server may still know
-        numbers = count(1)
-        numbered = re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
-        self.connection.pgconn.send_prepare(name, numbered.encode(self.connection.info.encoding))
-        self._result()
-        self._prepared[sql] = name
-        return name
-
-    def _send(self, name: bytes, params: Sequence[Any]) -> list[Row]:
-        values = self._transformer.dump_sequence(params, [PyFormat.TEXT] * len(params))
-        self.connection.pgconn.send_query_prepared(name, values)
-        result = self._result()
-        self._transformer.set_pgresult(result)
-        return self._transformer.load_rows(0, result.ntuples, tuple)
-
-    def _result(self) -> PGresult:
-        result: PGresult
-        (result,) = self.connection.wait(generators.execute(self.connection.pgconn))
-        if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
-            raise psycopg.errors.error_from_result(result, self.connection.info.encoding)
-        return result
 
 
 class PostgresDatabase:
@@ -149,14 +103,14 @@ class PostgresDatabase:
 
     def __init__(
         self,
-        conninfo: str,
+        options: Options,
         *,
         schema: str | None = None,
         lock_timeout: float = LOCK_TIMEOUT,
         read_only: bool = False,
     ) -> None:
-        self._waiting = Waiting(conninfo, lock_timeout, read_only=read_only)
-        self._pool = Pool(partial(_connect, conninfo), _close, _is_alive)
+        self._waiting = Waiting(options.conninfo, lock_timeout, read_only=read_only)
+        self._pool = Pool(partial(_connect, options), _close, _is_alive)
         self._finalizer = weakref.finalize(self, self._pool.close)
         self._schema = schema or self._current_schema()
         self._qualifier = f"{_quoted(self._schema)}."
@@ -230,7 +184,7 @@ class PostgresDatabase:
     def beginning(self, session: Session) -> Iterator[Session]:
         self._waiting.check(self.reading)
         begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
-        with translated(), _transaction(session, begin):
+        with translated(writing=True), _transaction(session, begin):
             # Of this transaction alone: behind a pooler the next one may be somebody else's.
             session.row(f"SELECT {self._waiting.limit}")
             with self._waiting.holding():
@@ -253,7 +207,7 @@ class PostgresDatabase:
                 "itself: open one with connection.transaction() first"
             )
         self._waiting.check(self.reading, connection)
-        with translated():
+        with translated(writing=True):
             session = PostgresSession(connection)
             # A query of a table that is not there would abort the caller's transaction.
             if session.row("SELECT to_regclass(?)", (self.table("meta"),)) == (None,):
@@ -294,6 +248,7 @@ class PostgresDatabase:
     def temporary(
         self, session: Session, name: str, columns: str, key: str = "", *, passing: bool = False
     ) -> None:
+        refuse_pooled(pooled=isinstance(session, PostgresSession) and session.pooled)
         session.run(f"DROP TABLE IF EXISTS pg_temp.{name}")
         columns = columns.replace(" text", f" {_TYPES['text']}")
         # What DELETE leaves behind would be looked through again by every later transaction.
@@ -359,11 +314,22 @@ class PostgresDatabase:
 
     # Schema
 
+    def check_place(self, session: Session) -> None:
+        if not self._has_schema(session):
+            raise SchemaError(
+                f"there is no schema {shown(self._schema)} in this database: check its name, or "
+                "begin a ledger in it with create=True"
+            )
+
+    def _has_schema(self, session: Session) -> bool:
+        found = session.row("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,))
+        return found is not None
+
     def lock_schema(self, session: Session) -> None:
         session.run("SELECT pg_advisory_xact_lock(?)", (ADVISORY,))
 
     def create(self, session: Session, tables: Sequence[Table]) -> None:
-        if not session.row("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,)):
+        if not self._has_schema(session):
             session.run(f"CREATE SCHEMA {_quoted(self._schema)}")
         for table in tables:
             session.run(create_table(table, self._qualifier + _PREFIX, _TYPES))
@@ -453,10 +419,11 @@ class _Reading:
             raise translation(error) from error
 
 
-def _connect(conninfo: str) -> PostgresSession:
+def _connect(options: Options) -> PostgresSession:
     # Not a method: the pool must not hold the database, or it would never be let go.
     with translated():
-        return OwnSession(psycopg.connect(conninfo, autocommit=True, connect_timeout=10))
+        connection = connected(options)
+        return PostgresSession(connection, pooled=is_pooled(connection))
 
 
 def _close(session: PostgresSession) -> None:
@@ -464,7 +431,7 @@ def _close(session: PostgresSession) -> None:
 
 
 def _is_idle(connection: _Connection) -> bool:
-    return connection.pgconn.transaction_status == TransactionStatus.IDLE
+    return connection.info.transaction_status == TransactionStatus.IDLE
 
 
 def _is_alive(session: PostgresSession) -> bool:
@@ -506,67 +473,6 @@ def _guards(table: Table, qualifier: str) -> list[str]:
         f"ALTER TABLE {place} ENABLE ALWAYS TRIGGER {name}_truncate",
         f"REVOKE UPDATE, DELETE, TRUNCATE ON {place} FROM PUBLIC, CURRENT_USER",
     ]
-
-
-# How a refused statement leaves: by SQLSTATE, then by its class.
-_ERRORS: Final[dict[str, tuple[type[ModlogError], str]]] = {
-    "ML001": (AppendOnlyError, "record a reversal instead"),
-    "ML002": (ConcurrencyError, "look at the account again, and decide again"),
-    "ML003": (ClockError, "set the clock right; nothing was written"),
-    "23505": (ConflictError, "this place is taken"),
-    "25006": (ReadOnlyStoreError, "connect to the primary, as a user who may write"),
-    "42501": (StoreError, "connect as a user with the privileges that modlog needs"),
-    "53100": (StoreFullError, "make room; nothing was written"),
-    "55P03": (
-        StoreUnavailableError,
-        "another thread or process has held the lock for all of the lock_timeout, and nothing was "
-        "written: end long transactions, also those of within(), and try again",
-    ),
-    "57014": (StoreUnavailableError, "the statement was cancelled: try again"),
-    "22": (InvalidInputError, "a value is out of PostgreSQL's bounds"),
-    "28": (StoreUnavailableError, "check the user and password"),
-    "3D": (StoreUnavailableError, "check the database's name"),
-    "3F": (SchemaError, "check the schema's name"),
-    "40": (ConcurrencyError, "another transaction came first: try again"),
-    "42": (SchemaError, "the tables are not as modlog made them"),
-    "54": (InvalidInputError, "a value is larger than PostgreSQL takes"),
-}
-_AWAY: Final = (StoreUnavailableError, "the server is away: check that it runs, and try again")
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Let errors of the driver leave as modlog's own."""
-    try:
-        yield
-    except psycopg.Error as error:
-        raise translation(error) from error
-
-
-def translation(error: psycopg.Error) -> ModlogError:
-    """What an error of the driver is in modlog's own terms."""
-    state = error.sqlstate or ""
-    text = error.diag.message_primary or str(error).strip()
-    otherwise = (
-        _AWAY
-        if isinstance(error, psycopg.OperationalError)
-        else (StoreError, "see the error's cause")
-    )
-    kind, advice = _ERRORS.get(state) or _ERRORS.get(state[:2]) or otherwise
-    return kind(f"PostgreSQL: {text}: {advice}")
-
-
-def check_outcome_known(connection: _Connection, error: psycopg.Error) -> None:
-    """Tell a connection lost while committing from one lost before.
-
-    Raises:
-        OutcomeUnknownError: it broke.
-    """
-    if connection.broken and isinstance(error, psycopg.OperationalError):
-        raise OutcomeUnknownError(
-            "PostgreSQL: the connection broke while committing, so that the events are recorded "
-            "or none of them is: look at the history, or try again with the same idempotency_key"
-        ) from error
 
 
 def connection_of(session: Session) -> _Connection:

@@ -11,6 +11,53 @@ from modlog._storage.database import MAX_CLOCK_LAG, Database
 ADVISORY: Final = 120325193625447
 
 
+# What the function takes, in this order. A call says the types again, so that it means this
+# function however the driver binds parameters.
+_ARGUMENTS: Final = {
+    "now": "bigint",
+    "fixed": "bigint",
+    "account": "text",
+    "version": "bigint",
+    "created": "smallint",
+    "erased": "smallint",
+    "protected": "smallint",
+    "profile": "text",
+    "label": "text",
+    "cleared": "bigint[]",
+    "kind": "text",
+    "until": "bigint",
+    "lifted": "bigint[]",
+    "occurred": "bigint",
+    "schema": "smallint",
+    "confidence": "double precision",
+    "type": "text",
+    "actor_kind": "text",
+    "actor_id": "text",
+    "actor_version": "text",
+    "actor_account": "text",
+    "reason": "text",
+    "policy": "text",
+    "batch": "text",
+    "correlation": "text",
+    "data": "text",
+    "digest": "bytea",
+    "request": "bytea",
+}
+_SIGNATURE: Final = ", ".join(f"_{name} {type_}" for name, type_ in _ARGUMENTS.items())
+
+
+def record_call(name: str, before: str = "true") -> str:
+    """The statement that calls the function.
+
+    Args:
+        name: of the function.
+        before: an expression, not NULL, that is evaluated before the call, for what it does.
+    """
+    first, *rest = (f"CAST(? AS {type_})" for type_ in _ARGUMENTS.values())
+    first = f"CASE WHEN {before} IS NOT NULL THEN {first} END"
+    return f"SELECT * FROM {name}({', '.join((first, *rest))})"
+
+
 def record_function(database: Database, name: str) -> str:
     """One event of one account, in a single call: lock, check, write.
 
@@ -26,13 +73,7 @@ def record_function(database: Database, name: str) -> str:
     head = table("head").replace("'", "''")
     return f"""
 CREATE OR REPLACE FUNCTION {name} (
-    _now bigint, _fixed bigint, _account text, _version bigint, _created smallint,
-    _erased smallint, _protected smallint, _profile text,
-    _label text, _cleared bigint[], _kind text, _until bigint, _lifted bigint[],
-    _occurred bigint, _schema smallint, _confidence double precision, _type text,
-    _actor_kind text, _actor_id text, _actor_version text, _actor_account text,
-    _reason text, _policy text, _batch text, _correlation text, _data text,
-    _digest bytea, _request bytea, OUT _position bigint, OUT _recorded bigint
+    {_SIGNATURE}, OUT _position bigint, OUT _recorded bigint
 ) LANGUAGE plpgsql AS $$
 BEGIN
     IF _fixed IS NULL THEN

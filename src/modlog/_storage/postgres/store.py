@@ -13,12 +13,9 @@ from modlog._domain.values import from_micros, same_json, to_micros
 from modlog._errors import ConflictError
 from modlog._storage.codec import event_row
 from modlog._storage.database import Head, Session
-from modlog._storage.postgres.database import (
-    PostgresDatabase,
-    check_outcome_known,
-    connection_of,
-    translation,
-)
+from modlog._storage.postgres.database import PostgresDatabase, connection_of
+from modlog._storage.postgres.errors import check_outcome_known, translation
+from modlog._storage.postgres.function import record_call
 from modlog._storage.projection import profile_text, sanction_columns
 from modlog._storage.store import Decide, Key, Reader, Store, Writer
 
@@ -36,11 +33,9 @@ class PostgresStore(Store):
 
     def __init__(self, database: PostgresDatabase) -> None:
         super().__init__(database)
-        rest = ", ".join("?" * 27)
-        self._call = f"SELECT * FROM {database.record_function}(?, {rest})"
+        self._call = record_call(database.record_function)
         # Arguments are evaluated before the call, and with the first one the limit is set.
-        limit = f"CASE WHEN {database.limit} IS NOT NULL THEN ?::bigint END"
-        self._limited_call = f"SELECT * FROM {database.record_function}({limit}, {rest})"
+        self._limited_call = record_call(database.record_function, before=database.limit)
 
     def record(
         self, account_id: str, decide: Decide, key: Key | None, now: datetime
@@ -106,7 +101,7 @@ class PostgresStore(Store):
             ((position, recorded_at),) = session.often(call, params)
         except psycopg.Error as error:
             check_outcome_known(connection_of(session), error)
-            raise translation(error) from error
+            raise translation(error, writing=True) from error
         return draft.recorded(position, from_micros(recorded_at))
 
 

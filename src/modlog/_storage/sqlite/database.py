@@ -277,6 +277,9 @@ class SQLiteDatabase:
 
     # Schema
 
+    def check_place(self, session: Session) -> None:
+        del session  # connecting has made the file, or refused to
+
     def lock_schema(self, session: Session) -> None:
         pass  # `writing` has SQLite's own lock already
 

@@ -1,0 +1,100 @@
+"""How PostgreSQL is reached: what a URL says beside libpq's own options, and poolers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import psycopg
+from attrs import frozen
+from psycopg.conninfo import conninfo_to_dict
+
+from modlog._errors import InvalidUrlError, StoreError
+
+_OPTION: Final = "prepare_threshold"
+
+
+@frozen
+class Options:
+    """Where the server is, and how statements are sent to it.
+
+    Attributes:
+        conninfo: what libpq takes.
+        prepare_threshold: after how many uses a statement is prepared; None for never.
+        chosen: whether the URL says so; else it is the driver's own number, or never behind a
+            pooler.
+    """
+
+    conninfo: str
+    prepare_threshold: int | None = None
+    chosen: bool = False
+
+
+def options_of(url: str) -> Options:
+    """What a URL says.
+
+    Raises:
+        InvalidUrlError: one that cannot be read.
+    """
+    try:
+        parts = urlsplit(url)
+        given = parse_qsl(parts.query, keep_blank_values=True)
+        own = [value for name, value in given if name == _OPTION]
+        rest = "&".join(f"{quote(n)}={quote(v)}" for n, v in _as_written(parts.query))
+        conninfo = parts._replace(query=rest).geturl() if own else url
+        conninfo_to_dict(conninfo)
+    except (ValueError, psycopg.ProgrammingError):
+        # The messages of others may quote the URL, and with it the password.
+        raise InvalidUrlError(
+            "the PostgreSQL URL cannot be read; expected postgresql://user@host/database"
+        ) from None
+    return Options(conninfo, _threshold(own[-1]), chosen=True) if own else Options(conninfo)
+
+
+def _as_written(query: str) -> list[tuple[str, str]]:
+    # libpq takes + for itself, where parse_qsl would make a space of it.
+    given = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)
+    return [(name, value) for name, value in given if name != _OPTION]
+
+
+def _threshold(text: str) -> int | None:
+    if text == "none":
+        return None
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    raise InvalidUrlError(f"{_OPTION} in a PostgreSQL URL is a whole number, or none")
+
+
+def connected(options: Options) -> psycopg.Connection[tuple[Any, ...]]:
+    """A new connection, in which each statement commits by itself."""
+    connection = psycopg.connect(options.conninfo, autocommit=True, connect_timeout=10)
+    if options.chosen:
+        connection.prepare_threshold = options.prepare_threshold
+    elif is_pooled(connection):
+        # A statement prepared on one server connection would be missing on the next, or be
+        # somebody else's with the same name.
+        connection.prepare_threshold = None
+    return connection
+
+
+def is_pooled(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
+    """Whether a pooler stands before the server.
+
+    A pooler makes up the number of the process that it tells its clients.
+    """
+    row = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    return row is None or row[0] != connection.info.backend_pid
+
+
+def refuse_pooled(*, pooled: bool) -> None:
+    """Refuse what needs the same server connection for several transactions.
+
+    Raises:
+        StoreError: a pooler stands before the server.
+    """
+    if pooled:
+        raise StoreError(
+            "sweeps, reverts and their plans keep a temporary table from one transaction to the "
+            "next, and a pooler stands before this server, which may give each transaction "
+            "another server connection: open the ledger with the address of the server itself"
+        )

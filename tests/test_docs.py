@@ -160,5 +160,5 @@ def test_every_command_and_option_is_documented():
 
 def test_commands_in_the_documentation_exist():
     for path in PAGES.values():
-        for name in re.findall(r"^    modlog (\w+)", path.read_text(), re.MULTILINE):
+        for name in re.findall(r"^    modlog ([\w-]+)", path.read_text(), re.MULTILINE):
             assert name in commands.commands, path

@@ -107,7 +107,7 @@ class Side:
     """A ledger with a connection of its own on which others work with the same database."""
 
     def __init__(self, kind, clock, stack):
-        self.place = stack.enter_context(places.fresh(kind))
+        self.place = stack.enter_context(places.fresh(kind, reuse=True))
         self.log = stack.enter_context(self.place.open(clock=clock, guardrails=Guardrails.off()))
         self.connection = self.connected()
         if self.connection:

@@ -473,7 +473,11 @@ class TestTables:
     def test_know_each_ledger_by_an_id_of_its_own(self, fresh_place):
         ids = set()
         for _ in range(2):
-            with fresh_place() as place, place.open() as log, log._store.reading() as reader:
+            with (
+                fresh_place(reuse=False) as place,
+                place.open() as log,
+                log._store.reading() as reader,
+            ):
                 meta = log._store.database.table("meta")
                 ids.add(reader.session.row(f"SELECT value FROM {meta} WHERE name = 'ledger'"))
 

@@ -15,13 +15,13 @@ GRANT SELECT ON
     moderation.modlog_events, moderation.modlog_accounts, moderation.modlog_flags,
     moderation.modlog_sanctions, moderation.modlog_keys, moderation.modlog_reverts,
     moderation.modlog_sweep_targets, moderation.modlog_sweep_outcomes,
-    moderation.modlog_meta, moderation.modlog_head
+    moderation.modlog_clocks, moderation.modlog_meta, moderation.modlog_head
     TO modlog_writer;
 
 -- What is recorded is only ever added to.
 GRANT INSERT ON
     moderation.modlog_events, moderation.modlog_keys, moderation.modlog_reverts,
-    moderation.modlog_sweep_targets, moderation.modlog_sweep_outcomes
+    moderation.modlog_sweep_targets, moderation.modlog_sweep_outcomes, moderation.modlog_clocks
     TO modlog_writer;
 
 -- The end of the log moves on; its row is also the append lock.

@@ -58,8 +58,10 @@ from modlog._services.sweeps import (
 )
 from modlog._services.views import View
 from modlog._storage.checks import Finding
+from modlog._storage.clock import AcceptedClock
 
 __all__ = [
+    "AcceptedClock",
     "Account",
     "AccountChange",
     "AccountErasedError",

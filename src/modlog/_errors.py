@@ -13,7 +13,7 @@
     ├── IrreversibleError                       events that no revert can take back
     ├── GuardrailError                          a guardrail stopped it; that is recorded
     ├── SweepStateError                         the sweep is not where this can be done
-    ├── RefusedError                            the account's state does not allow it
+    ├── RefusedError                            the state of account or ledger forbids it
     │   ├── AccountExistsError                  created already
     │   ├── AccountErasedError                  erased for good
     │   └── NothingInForceError                 nothing there to lift or to clear
@@ -29,7 +29,7 @@
         ├── SchemaError                         tables of another shape or version
         ├── CorruptEventError                   a stored event that cannot be read
         ├── AppendOnlyError                     an attempt to change what is recorded
-        └── ClockError                          the clock runs behind the ledger
+        └── ClockError                          the clock and the ledger cannot both be right
 
 A message tells what was expected, what was found, and what to do.
 """
@@ -70,7 +70,7 @@ class SweepNotFoundError(ModlogError, LookupError):
 
 
 class RefusedError(ModlogError):
-    """The account's state does not allow the command; nothing was written."""
+    """The state of the account, or of the ledger, does not allow it; nothing was written."""
 
 
 class AccountExistsError(RefusedError):
@@ -162,4 +162,4 @@ class AppendOnlyError(StoreError):
 
 
 class ClockError(StoreError):
-    """The clock is more than five minutes behind the ledger's last instant."""
+    """The clock is over five minutes behind the ledger, or ahead of the database server's."""

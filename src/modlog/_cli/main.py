@@ -29,6 +29,7 @@ from modlog._cli.calling import (
     print_json,
     reading,
 )
+from modlog._cli.clock import accept_clock
 from modlog._cli.escaping import visible, visible_json
 from modlog._cli.lines import opened, records
 from modlog._cli.revert import revert
@@ -43,6 +44,7 @@ from modlog._errors import (
     InvalidInputError,
     IrreversibleError,
     ModlogError,
+    RefusedError,
     StoreError,
     SweepNotFoundError,
     SweepStateError,
@@ -58,6 +60,7 @@ _ANSWERS: Final = (
     GuardrailError,
     ImportRejectedError,
     IrreversibleError,
+    RefusedError,
     SweepNotFoundError,
     SweepStateError,
 )
@@ -128,6 +131,7 @@ def commands() -> None:
 
 commands.add_command(sweep)
 commands.add_command(revert)
+commands.add_command(accept_clock)
 
 
 # Import

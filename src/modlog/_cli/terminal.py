@@ -19,11 +19,12 @@ from rich.text import Text
 from modlog._cli.escaping import visible, visible_json
 from modlog._domain.account import Account, Sanction, Status
 from modlog._domain.events import RecordedEvent
-from modlog._domain.values import Actor
+from modlog._domain.values import Actor, instant_text
 from modlog._services.imports import IngestOutcome
 from modlog._services.integrity import VerificationReport
 from modlog._services.reverts import RevertProgress
 from modlog._services.sweeps import SweepProgress
+from modlog._storage.clock import AcceptedClock
 
 _COLOURS: Final[Mapping[Status, str]] = {
     Status.ACTIVE: "green",
@@ -210,8 +211,9 @@ def verification(report: VerificationReport) -> RenderableType:
     """What was looked at, and what is not as it must be."""
     number = sum(report.events.values())
     seen = f"{number:,} events up to position {report.head:,}, {report.accounts:,} accounts"
+    clocks = [text(_accepted(one)) for one in report.accepted_clocks]
     if report.ok:
-        return text(f"sound: {seen}")
+        return Group(text(f"sound: {seen}"), *clocks)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for heading in ("check", "position", "account", "finding"):
         table.add_column(heading, overflow="fold")
@@ -220,4 +222,13 @@ def verification(report: VerificationReport) -> RenderableType:
         table.add_row(
             finding.check, position, text(finding.account_id or ""), text(finding.message)
         )
-    return Group(text(f"NOT SOUND, {len(report.findings)} findings: {seen}", "bold red"), table)
+    headline = text(f"NOT SOUND, {len(report.findings)} findings: {seen}", "bold red")
+    return Group(headline, table, *clocks)
+
+
+def _accepted(clock: AcceptedClock) -> str:
+    return (
+        f"after position {clock.position:,} instants go on from {instant_text(clock.ledger)}: "
+        f"accepted by {name_of(clock.actor)} when the clock said {instant_text(clock.clock)}: "
+        f"{clock.reason}"
+    )

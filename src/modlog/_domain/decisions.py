@@ -84,7 +84,9 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     name: tuple(attrs.fields_dict(cls)) for name, cls in COMMANDS.items()
 }
 # What takes something away from somebody, or lifts a barrier, is never done without why.
-REASON_IS_DUE: Final = frozenset({"suspend", "delete", "restore", "unprotect", "revert", "sweep"})
+REASON_IS_DUE: Final = frozenset(
+    {"suspend", "delete", "restore", "unprotect", "revert", "sweep", "accept_clock"}
+)
 
 
 def decide(account_id: str, state: AccountState, command: Command, at: datetime) -> AccountEvent:

@@ -10,6 +10,7 @@ from attrs import fields, frozen
 from modlog._domain.account import AccountState
 from modlog._errors import CorruptEventError
 from modlog._storage.checks import CHECKS, Finding, kinds_of_events
+from modlog._storage.clock import AcceptedClock, accepted_clocks
 from modlog._storage.database import Database, Session
 from modlog._storage.replays import States, beside, checked_replays, projected
 from modlog._storage.store import Store
@@ -26,12 +27,15 @@ class VerificationReport:
         events: how many events there are, by kind: account, sweep, foreign.
         accounts: how many accounts were replayed.
         head: the last position that was looked at.
+        accepted_clocks: what `accept_clock` has recorded; no findings, but to be known by
+            whoever reads instants.
     """
 
     findings: tuple[Finding, ...]
     events: Mapping[str, int]
     accounts: int
     head: int
+    accepted_clocks: tuple[AcceptedClock, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -53,6 +57,7 @@ def verify(store: Store, progress: Callable[[int], object] | None = None) -> Ver
             events=kinds_of_events(database, session),
             accounts=replaying.accounts,
             head=reader.head().position,
+            accepted_clocks=tuple(accepted_clocks(database, session)),
         )
 
 

@@ -17,6 +17,7 @@ from modlog._domain.guardrails import Guardrails
 from modlog._domain.selection import Selection
 from modlog._domain.values import Actor, checked_id, from_micros, shown
 from modlog._errors import AccountNotFoundError, InvalidInputError
+from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
 from modlog._services.forensics import AccountChange, diff
 from modlog._services.imports import IngestOutcome, ingest
@@ -31,7 +32,7 @@ from modlog._services.reverts import (
 )
 from modlog._services.sweeps import SweepOutcome, SweepPlan, SweepProgress, Sweeps
 from modlog._services.views import ClockName, View, checked_statuses
-from modlog._storage.clock import Clock, checked_clock
+from modlog._storage.clock import AcceptedClock, Clock, checked_clock
 from modlog._storage.database import LOCK_TIMEOUT
 from modlog._storage.opening import open_store
 from modlog._storage.recorder import Backoff, LedgerRecorder
@@ -81,6 +82,7 @@ def open_ledger(
     if guardrails is not None and not isinstance(guardrails, Guardrails):
         raise InvalidInputError(f"guardrails= takes Guardrails, not {shown(guardrails)}")
     store = open_store(url, schema, lock_timeout, create=create, read_only=read_only)
+    store.on_machine_time = clock is None
     return ModLog(store, checked_clock(clock), guardrails or Guardrails())
 
 
@@ -522,6 +524,38 @@ class ModLog(Commands):
         """
         with self._store.writing(self._clock()) as writer:
             return rebuild_all(self._store.database, writer.session, progress)
+
+    def accept_clock(
+        self, *, reason: str | None = None, actor: Actor | None = None, dry_run: bool = False
+    ) -> AcceptedClock:
+        """Let the ledger go on although its last instant lies ahead of the clock.
+
+        A wrong clock has recorded an event in the future, and every command since is a
+        `ClockError`. From now on each transaction gets the last instant and a microsecond, until
+        the clock has caught up. Another leap into the future needs to be accepted anew. That it
+        was accepted is recorded for ever, and `verify` tells of it.
+
+        Args:
+            reason: why; due, and taken from `acting` if left out.
+            actor: who accepts it; taken from `acting` if left out.
+            dry_run: only tell what would be recorded.
+
+        Raises:
+            ClockError: this machine's clock is far ahead of the database server's.
+            InvalidInputError: inside a transaction of this ledger.
+            RefusedError: commands are recorded already, nothing needs to be accepted.
+        """
+        if self._writer() is not None:
+            raise InvalidInputError(
+                "accept_clock() is a transaction of its own: call it outside of transaction() "
+                "and within()"
+            )
+        given = {
+            name: value
+            for name, value in (("reason", reason), ("actor", actor))
+            if value is not None
+        }
+        return accept_clock(self._store, self._clock(), given, dry_run=dry_run)
 
     def _present(self, reader: Reader) -> datetime:
         return self._instant(reader.head().recorded_at)

@@ -133,6 +133,20 @@ def check_keys(database: Database, session: Session) -> Iterator[Finding]:
         )
 
 
+def check_clocks(database: Database, session: Session) -> Iterator[Finding]:
+    """Every accepted clock names the instant of the event at its position."""
+    for (position,) in session.rows(
+        f"SELECT position FROM {database.table('clocks')} AS c WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {database.table('events')} AS e WHERE e.position = c.position"
+        f" AND e.recorded_at = c.recorded_at) ORDER BY position LIMIT {_MOST}"
+    ):
+        yield Finding(
+            check="clocks",
+            message="a clock was accepted for another instant than that of the event",
+            position=position,
+        )
+
+
 CHECKS: Final = (
     check_guards,
     check_positions,
@@ -140,6 +154,7 @@ CHECKS: Final = (
     check_versions,
     check_sweeps,
     check_keys,
+    check_clocks,
 )
 
 

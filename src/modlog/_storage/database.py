@@ -8,17 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
-from modlog._domain.values import from_micros, instant_text
-from modlog._errors import ClockError, InvalidInputError, StoreUnavailableError
+from modlog._errors import InvalidInputError, StoreUnavailableError
 from modlog._storage.schema import Table
 
 Row = tuple[Any, ...]
 _C = TypeVar("_C")
 
-# How far the clock may run behind the ledger's last instant: five minutes.
-MAX_CLOCK_LAG: Final = 5 * 60 * 1_000_000
 # How long who writes waits for others, in seconds, if the caller does not say.
 LOCK_TIMEOUT: Final = 60.0
 
@@ -49,24 +46,16 @@ class Session(Protocol):
 
 @frozen
 class Head:
-    """The end of the log: the last position and instant (microseconds); zeros when empty."""
+    """The end of the log: the last position and instant (microseconds); zeros when empty.
+
+    Attributes:
+        server_clock: what the server's clock said meanwhile, in microseconds; none where the
+            database is in this very process.
+    """
 
     position: int
     recorded_at: int
-
-    def next_instant(self, now: int) -> int:
-        """The instant of the next transaction: now, or just after the last one.
-
-        Raises:
-            ClockError: the clock is more than five minutes behind.
-        """
-        if now < self.recorded_at - MAX_CLOCK_LAG:
-            raise ClockError(
-                f"the clock says {instant_text(from_micros(now))}, more than five minutes before "
-                f"the ledger's last event at {instant_text(from_micros(self.recorded_at))}: "
-                "set the clock right; nothing was written"
-            )
-        return max(now, self.recorded_at + 1)
+    server_clock: int | None = field(default=None, eq=False)
 
 
 def elsewhere() -> InvalidInputError:
@@ -87,7 +76,10 @@ class Database(Protocol):
 
     @property
     def head_query(self) -> str:
-        """The query for the log's end: position and instant, no row when it is empty."""
+        """The query for the log's end as a `Head` has it; no row when it is empty.
+
+        Its columns are called position, recorded_at and clock.
+        """
         ...
 
     def table(self, name: str) -> str:

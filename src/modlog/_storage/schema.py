@@ -204,15 +204,32 @@ SWEEP_OUTCOMES: Final = Table(
     key=("batch_id", "account_id"),
 )
 
+# By whom and why it was accepted that the ledger goes on although its last instant lies ahead of
+# the clock: at which position, what the instant was, and what the clock said.
+CLOCKS: Final = Table(
+    "clocks",
+    (
+        Column("position", "integer"),
+        Column("recorded_at", "integer"),
+        Column("clock", "integer"),
+        Column("actor_kind", "text"),
+        Column("actor_id", "text"),
+        _optional("actor_version", "text"),
+        _optional("actor_account_id", "text"),
+        Column("reason", "text"),
+    ),
+    key=("position",),
+)
+
 META: Final = Table("meta", (Column("name", "text"), Column("value", "text")), key=("name",))
 
 PROJECTION: Final = (ACCOUNTS, FLAGS, SANCTIONS)
 TABLES: Final[Mapping[str, Table]] = {
     table.name: table
-    for table in (EVENTS, *PROJECTION, KEYS, REVERTS, SWEEP_TARGETS, SWEEP_OUTCOMES, META)
+    for table in (EVENTS, *PROJECTION, KEYS, REVERTS, SWEEP_TARGETS, SWEEP_OUTCOMES, CLOCKS, META)
 }
 # Tables whose rows are for ever.
-INSERT_ONLY: Final = (EVENTS, REVERTS, SWEEP_TARGETS, SWEEP_OUTCOMES)
+INSERT_ONLY: Final = (EVENTS, REVERTS, SWEEP_TARGETS, SWEEP_OUTCOMES, CLOCKS)
 
 
 def create_table(table: Table, prefix: str, types: Mapping[ColumnType, str], end: str = "") -> str:

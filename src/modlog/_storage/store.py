@@ -18,6 +18,7 @@ from modlog._domain.events import Draft, Entry, RecordedEvent
 from modlog._domain.selection import Scope, Selection
 from modlog._domain.values import Actor, from_micros, shown, to_micros
 from modlog._errors import ConflictError, IdempotencyConflictError
+from modlog._storage.clock import check_not_ahead, next_instant
 from modlog._storage.codec import EVENT_COLUMNS, event_row, recorded_event
 from modlog._storage.database import Database, Head, Row, Session, elsewhere
 from modlog._storage.projection import Changes, card_sql, states_of
@@ -87,10 +88,16 @@ class Signal:
 
 
 class Store:
-    """Everything that is read from and written to a ledger's tables."""
+    """Everything that is read from and written to a ledger's tables.
+
+    Attributes:
+        on_machine_time: whether instants come from the machine's clock, which must then agree
+            with the server's; a clock that was given may say anything.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.on_machine_time = False
         self.signal = Signal()
         table = database.table
         self._events = table("events")
@@ -98,8 +105,8 @@ class Store:
         self._by_ids = card_sql(database, "account_id IN (SELECT id FROM asked)")
         # The account and the log's end in one statement, so that both are of one moment.
         self._with_head = (
-            f"{self._by_id} UNION ALL SELECT '', -1, position, recorded_at, NULL, NULL, NULL, NULL,"
-            f" NULL FROM ({database.head_query}) AS head"
+            f"{self._by_id} UNION ALL SELECT '', -1, position, recorded_at, clock, NULL, NULL,"
+            f" NULL, NULL FROM ({database.head_query}) AS head"
         )
         self._one_key = f"SELECT request, position FROM {table('keys')} WHERE digest = ?"
         self._one_event = f"SELECT {_COLUMNS} FROM {self._events} WHERE position = ?"
@@ -115,7 +122,8 @@ class Store:
             session: a session of `reading` to hold it in.
 
         Raises:
-            ClockError: the clock is more than five minutes behind the ledger.
+            ClockError: the clock is more than five minutes behind the ledger, or ahead of the
+                server's.
         """
         with (
             nullcontext(session) if session else self.database.reading() as opened,
@@ -151,7 +159,18 @@ class Store:
 
     def _writer(self, session: Session, now: datetime) -> Writer:
         head = self.database.lock_head(session)
-        return Writer(self, session, head, head.next_instant(to_micros(now)))
+        return Writer(self, session, head, self.next_instant(session, head, to_micros(now)))
+
+    def next_instant(self, session: Session, head: Head, now: int) -> int:
+        """The instant of the next transaction, in microseconds like what the clock says.
+
+        Raises:
+            ClockError: the clock is more than five minutes behind the ledger, or ahead of the
+                server's.
+        """
+        if self.on_machine_time:
+            check_not_ahead(head, now)
+        return next_instant(self.database, session, head, now)
 
     def record(
         self, account_id: str, decide: Decide, key: Key | None, now: datetime
@@ -162,7 +181,8 @@ class Store:
             # Under the lock, or another could use the key meanwhile; before the clock is asked.
             if key and (before := self.answered(session, key)):
                 return before
-            writer = Writer(self, session, head, head.next_instant(to_micros(now)))
+            at = self.next_instant(session, head, to_micros(now))
+            writer = Writer(self, session, head, at)
             event = writer.decided(decide, key, state)
         self.signal.notify()
         return event
@@ -223,7 +243,7 @@ class Store:
         rows = []
         for row in session.often(self._with_head, (account_id,) * 3):
             if row[1] == -1:
-                head = Head(row[2], row[3])
+                head = Head(*row[2:5])
             else:
                 rows.append(row)
         return states_of(rows).get(account_id) or AccountState(), head or Head(0, 0)

@@ -143,7 +143,8 @@ class PostgresDatabase:
 
     @property
     def head_query(self) -> str:
-        return f"SELECT position, recorded_at FROM {self.table('head')}"
+        clock = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS clock"
+        return f"SELECT position, recorded_at, {clock} FROM {self.table('head')}"
 
     def json_text(self, column: str, key: str) -> str:
         return f"({column}::json ->> '{key}')"

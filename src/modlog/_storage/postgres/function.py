@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from modlog._storage.clock import COVERING, MAX_CLOCK_LAG
 from modlog._storage.codec import EVENT_COLUMNS
-from modlog._storage.database import MAX_CLOCK_LAG, Database
+from modlog._storage.database import Database
 
 # The name of modlog among advisory locks: "modlog" in ASCII.
 ADVISORY: Final = 120325193625447
@@ -83,8 +84,11 @@ BEGIN
         recorded_at = coalesce(_fixed, greatest(_now, recorded_at + 1))
         RETURNING position, recorded_at INTO _position, _recorded;
     IF _fixed IS NULL AND _recorded > _now + {MAX_CLOCK_LAG} + 1 THEN
-        RAISE EXCEPTION 'the clock is more than five minutes behind the ledger'
-            USING ERRCODE = 'ML003';
+        PERFORM 1 FROM {table("clocks")} WHERE {COVERING.format("_position", "_recorded")};
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the clock is more than five minutes behind the ledger'
+                USING ERRCODE = 'ML003';
+        END IF;
     END IF;
     _occurred := coalesce(_occurred, _recorded);
     IF _version = 1 THEN

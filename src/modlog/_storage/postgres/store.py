@@ -56,7 +56,7 @@ class PostgresStore(Store):
             return before
         state, head = self.state_and_head(session, account_id)
         reader = Reader(self, session, head)
-        draft = decide(reader, state, from_micros(head.next_instant(now)))
+        draft = decide(reader, state, from_micros(self.next_instant(session, head, now)))
         try:
             return self._write(session, draft, state, key, now=now)
         except ConflictError:

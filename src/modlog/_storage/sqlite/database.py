@@ -70,7 +70,10 @@ class SQLiteDatabase:
 
     # Dialect
 
-    head_query = "SELECT position, recorded_at FROM modlog_events ORDER BY position DESC LIMIT 1"
+    head_query = (  # the machine has one clock
+        "SELECT position, recorded_at, NULL AS clock FROM modlog_events"
+        " ORDER BY position DESC LIMIT 1"
+    )
 
     writes_at_once = False
 

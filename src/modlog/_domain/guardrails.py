@@ -151,6 +151,17 @@ def is_bound_by_restoring(actor: Actor, action: str) -> bool:
     return action in SANCTIONS and actor.kind in _AUTOMATED
 
 
+def looks_beyond(actor: Actor, action: str) -> bool:
+    """Whether the rules ask more of the ledger than the state of the account itself.
+
+    What they ask then may change without the account's version telling so, hence it is asked
+    under the append lock: the actor's own account, what it has deleted within the hour, and
+    whether a human restored the account.
+    """
+    is_own = actor.account_id is not None
+    return is_own or action == "delete" or is_bound_by_restoring(actor, action)
+
+
 def check_approver(actor: Actor, approver: Actor) -> None:
     """Refuse an approval that is not a second person's.
 

@@ -349,19 +349,21 @@ class Sweeps:
             for after, last in ranges:
                 with self._writing(reader):
                     judging.keep(key, after, last, at)
-            plan = SweepPlanned(
-                action=action,
-                digest=digest,
-                size=size,
-                arguments=plain,
-                guardrails=self.guardrails.data(),
-                needs_approval=self.guardrails.needs_approval(
-                    size, lambda enough: sweeping.active(to_micros(at), enough)
-                ),
-            )
             with self._writing(reader) as writer:
                 known = self._known(sweeping, batch, digest)
                 if not known:
+                    # Again, under the lock: much may have happened since the list was begun.
+                    self.check_actor(reader, envelope.actor, writer.instant)
+                    plan = SweepPlanned(
+                        action=action,
+                        digest=digest,
+                        size=size,
+                        arguments=plain,
+                        guardrails=self.guardrails.data(),
+                        needs_approval=self.guardrails.needs_approval(
+                            size, lambda enough: sweeping.active(writer.at, enough)
+                        ),
+                    )
                     writer.append([Draft(None, 1, plan, envelope)], {})
                     known = sweep_of(sweeping.records(batch))
         return SweepPlan(known, self)

@@ -24,7 +24,7 @@ from modlog._storage.store import Decide, Key, Reader, Store, Writer
 
 
 class PostgresStore(Store):
-    """A store that records a single command without holding the lock while it decides.
+    """A store that can record a single command without holding the lock while it decides.
 
     The account is read and the event decided first; one call then takes the lock, checks that
     the account is still at that version, and writes. Who was overtaken decides again, and after
@@ -38,7 +38,7 @@ class PostgresStore(Store):
         super().__init__(database)
         self._call = f"SELECT * FROM {database.record_function}({', '.join('?' * 28)})"
 
-    def record(
+    def record_optimistically(
         self, account_id: str, decide: Decide, key: Key | None, now: datetime
     ) -> RecordedEvent:
         for _ in range(self._ATTEMPTS):
@@ -47,7 +47,7 @@ class PostgresStore(Store):
             if event is not None:
                 self.signal.notify()
                 return event
-        return super().record(account_id, decide, key, now)
+        return self.record(account_id, decide, key, now)
 
     def _attempt(
         self, session: Session, account_id: str, decide: Decide, key: Key | None, now: int

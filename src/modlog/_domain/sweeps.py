@@ -136,6 +136,41 @@ def check_executable(sweep: Sweep) -> None:
         )
 
 
+def check_list(sweep: Sweep, size: int, digest: str) -> None:
+    """Refuse to act on another list than the one that was planned and approved.
+
+    Args:
+        sweep: the sweep.
+        size: how many accounts are on the list that was found.
+        digest: of that list.
+
+    Raises:
+        SweepStateError: with both lists, and what to do.
+    """
+    if (size, digest) != (sweep.plan.size, sweep.plan.digest):
+        raise SweepStateError(
+            f"the list of sweep {shown(sweep.planned.batch_id)} was changed after it was planned: "
+            f"the plan is for {sweep.plan.size} accounts with the digest {sweep.plan.digest}, and "
+            f"there are {size} with the digest {digest}; nothing of it is carried out: find out "
+            "who changes the ledger's tables, and plan another sweep"
+        )
+
+
+def check_piece(sweep: Sweep, after: str, last: str, *, same: bool) -> None:
+    """Refuse to act on a part of the list that is not what its check has just seen.
+
+    Raises:
+        SweepStateError: with the part, and what to do.
+    """
+    if not same:
+        raise SweepStateError(
+            f"the list of sweep {shown(sweep.planned.batch_id)} was changed while it was carried "
+            f"out: the accounts after {shown(after)} up to {shown(last)} are not those of the "
+            f"digest {sweep.plan.digest}, and nothing was done to them: find out who changes the "
+            "ledger's tables, and plan another sweep"
+        )
+
+
 def check_undecided(sweep: Sweep) -> None:
     """Refuse a decision on a sweep that has one, or that is under way.
 

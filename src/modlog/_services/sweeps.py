@@ -505,6 +505,7 @@ class Sweeps:
             chunks = SweepChunks(reader.store.database, reader.session)
             chunks.make_table()
             executing = Executing(self.check_actor, reader, sweeping, chunks, plan.batch_id, runner)
+            executing.check_list()
             with self._series(reader, plan.size):
                 while True:
                     with self._writing(reader) as writer:

@@ -66,7 +66,8 @@ class Guardrails:
     account of their own.
 
     Attributes:
-        sweep_size: a sweep of more accounts needs a second person's approval.
+        sweep_size: a sweep of more accounts needs a second person's approval. What its planner
+            planned within the hour before and nobody approved or rejected counts with it.
         sweep_share: so does one of more than this share of all active accounts, from 0 to 1.
         deletions_per_hour: deletions by one actor in an hour; approved sweeps are exempt.
         restored_days: for so many days a bot or model may not delete or suspend an account
@@ -107,7 +108,8 @@ class Guardrails:
         """Whether a sweep of so many accounts needs a second person.
 
         Args:
-            size: how many accounts the sweep is about.
+            size: how many accounts the sweep is about, with those of its planner's other
+                sweeps that count with it.
             count_active: counts the active accounts, up to the number that would be enough.
         """
         if not self.enabled:
@@ -162,14 +164,19 @@ def looks_beyond(actor: Actor, action: str) -> bool:
     return is_own or action == "delete" or is_bound_by_restoring(actor, action)
 
 
+def is_same_person(one: Actor, other: Actor) -> bool:
+    """Whether two actors are one: by their id, of whatever kind, or by their own account."""
+    same_account = one.account_id is not None and one.account_id == other.account_id
+    return same_account or one.id == other.id
+
+
 def check_approver(actor: Actor, approver: Actor) -> None:
     """Refuse an approval that is not a second person's.
 
     Raises:
         InvalidInputError: the approver is no human, or the one who acts.
     """
-    same_account = approver.account_id is not None and approver.account_id == actor.account_id
-    if approver.kind != "human" or same_account or approver.id == actor.id:
+    if approver.kind != "human" or is_same_person(approver, actor):
         raise InvalidInputError(
             "an approval is a second person's: a human other than the one who acts, not "
             f"{approver.kind} {shown(approver.id)}"

@@ -11,7 +11,8 @@ from attrs import frozen
 from modlog._domain import events
 from modlog._domain.decisions import COMMANDS, Command
 from modlog._domain.events import RecordedEvent, plain
-from modlog._domain.values import shown
+from modlog._domain.guardrails import is_same_person
+from modlog._domain.values import Actor, shown
 from modlog._errors import InvalidInputError, SweepStateError
 
 ACTIONS: Final = ("delete", "suspend", "flag", "clear_flags", "restore")
@@ -132,8 +133,30 @@ def check_executable(sweep: Sweep) -> None:
     if sweep.plan.needs_approval and sweep.approved_by is None:
         raise SweepStateError(
             f"sweep {batch_id} of {sweep.plan.size} accounts needs the approval of a second "
-            "person: approve(actor=…)"
+            "person, for itself or with what else its planner planned within the hour: "
+            "approve(actor=…)"
         )
+
+
+def size_without_approval(records: Iterable[RecordedEvent], planner: Actor) -> int:
+    """How many accounts somebody's sweeps have that may be carried out without an approval.
+
+    Whatever their action, and an account twice if two of them have it: else one large sweep
+    could be had as many small ones.
+
+    Args:
+        records: of sweeps, in order; others than plans and decisions are passed over.
+        planner: whose.
+    """
+    sizes: dict[str | None, int] = {}
+    for record in records:
+        match record.event:
+            case events.SweepPlanned() if is_same_person(record.actor, planner):
+                if not record.event.needs_approval:
+                    sizes[record.batch_id] = record.event.size
+            case events.SweepApproved() | events.SweepRejected():
+                sizes.pop(record.batch_id, None)
+    return sum(sizes.values())
 
 
 def check_list(sweep: Sweep, size: int, digest: str) -> None:

@@ -231,6 +231,16 @@ class Sweeping:
         )
         return [recorded_event(row) for row in rows]
 
+    def decisions_after(self, position: int) -> list[RecordedEvent]:
+        """What was planned, approved and rejected after a position, in order."""
+        rows = self.session.rows(
+            f"SELECT {', '.join(EVENT_COLUMNS)} FROM {self._table('events')} WHERE type IN"
+            " ('sweep.planned', 'sweep.approved', 'sweep.rejected') AND position > ?"
+            " ORDER BY position",
+            (position,),
+        )
+        return [recorded_event(row) for row in rows]
+
     def batch_ids(self) -> list[str]:
         """The batches of all sweeps, in the order in which they were planned."""
         rows = self.session.rows(

@@ -26,6 +26,8 @@ OWN_ACCOUNT: Final = "own-account"
 RESTORED_BY_HUMAN: Final = "restored-by-human"
 DELETION_RATE: Final = "deletion-rate"
 
+# What takes the shield away; whatever else does is bound like it.
+UNPROTECT: Final = "unprotect"
 # What takes an account away from somebody.
 SANCTIONS: Final = frozenset({"suspend", "delete"})
 _LIMITS: Final = (
@@ -63,7 +65,7 @@ class Guardrails:
 
     Imports, views and reverts are outside of them, but for the two rules on the actor: one
     whose own account is suspended or deleted can do nothing, and nobody lifts a sanction on an
-    account of their own.
+    account of their own. A revert that lifts a protection is bound like `unprotect`.
 
     Attributes:
         sweep_size: a sweep of more accounts needs a second person's approval. What its planner
@@ -143,9 +145,10 @@ def own_account(actor: Actor, account_id: str, action: str) -> str | None:
     return OWN_ACCOUNT if action == "restore" and actor.account_id == account_id else None
 
 
-def protected_account(protected: bool, action: str) -> str | None:
-    """A protected account is not deleted or suspended."""
-    return PROTECTED if protected and action in SANCTIONS else None
+def protected_account(protected: bool, action: str, actor: Actor) -> str | None:
+    """A protected account is not deleted or suspended, and no machine unprotects it."""
+    is_stopped = action in SANCTIONS or (action == UNPROTECT and actor.kind in _AUTOMATED)
+    return PROTECTED if protected and is_stopped else None
 
 
 def is_bound_by_restoring(actor: Actor, action: str) -> bool:

@@ -228,9 +228,10 @@ def noted(log, number: int = 2_000):
 
 # Of a sweep from its plan to its end, and of its revert, with one chunk each. The list is read
 # once as a whole and once as it is acted on, to be held to the digest that was approved.
+# The planner's other sweeps of the hour are looked up, too.
 COSTS_OF_CHUNKS = {
-    "sqlite": {"swept": 50, "taken_back": 26},
-    "postgres": {"swept": 53, "taken_back": 21},
+    "sqlite": {"swept": 52, "taken_back": 26},
+    "postgres": {"swept": 55, "taken_back": 21},
 }
 
 

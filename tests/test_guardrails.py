@@ -435,7 +435,7 @@ def test_reverts_are_outside(guarded):
     log.protect("1", actor=SIGN_UP)
     with refused("protected-account"):
         log.delete("1", actor=BOT, **WHY)
-    outcome = log.revert(Selection(account_id="1", type="account.protected"), actor=BOT, **WHY)
+    outcome = log.revert(Selection(account_id="2"), actor=BOT, **WHY)
     assert (outcome.reverted, outcome.refused) == (1, ())
 
 

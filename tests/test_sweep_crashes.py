@@ -35,7 +35,7 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(sweep_chunks, "CHUNK", 7)
     monkeypatch.setattr(ledger, "_LARGE", 1)  # so that threads are killed as well
     monkeypatch.setattr(reverts, "CHUNK", 7)
-    monkeypatch.setattr("modlog._storage.sweeps.targets.PAGE", 7)
+    monkeypatch.setattr("modlog._storage.sweeps.lists.PAGE", 7)
 
 
 IDS = [f"{n:04}" for n in range(ACCOUNTS + NOBODY)]

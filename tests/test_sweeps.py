@@ -356,7 +356,7 @@ def test_a_planning_that_broke_off_leaves_nothing_behind_that_counts(log, clock,
             raise ZeroDivisionError
         return "own-rule"
 
-    monkeypatch.setattr("modlog._storage.sweeps.targets.PAGE", 1)
+    monkeypatch.setattr("modlog._storage.sweeps.lists.PAGE", 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log, "_guardrails", Guardrails(rules=[breaks_off]))
         with pytest.raises(ZeroDivisionError):
@@ -369,7 +369,7 @@ def test_a_planning_that_broke_off_leaves_nothing_behind_that_counts(log, clock,
 
 
 def test_several_pages_are_one_plan(log, monkeypatch):
-    monkeypatch.setattr("modlog._storage.sweeps.targets.PAGE", 2)
+    monkeypatch.setattr("modlog._storage.sweeps.lists.PAGE", 2)
     ids = [str(n) for n in range(7)]
     accounts(log, *ids)
     plan = log.plan_sweep(ids, "delete", **WHY)
@@ -929,7 +929,7 @@ def test_who_is_sanctioned_decides_nothing(log, waiting, decision):
 
 
 def test_own_rules_are_asked_when_the_sweep_is_planned(log, monkeypatch):
-    monkeypatch.setattr("modlog._storage.sweeps.targets.PAGE", 2)
+    monkeypatch.setattr("modlog._storage.sweeps.lists.PAGE", 2)
     asked = []
 
     def spare_the_unflagged(account, action):

@@ -162,6 +162,8 @@ def _revert_facts(plan: RevertPlan) -> Iterator[tuple[str, Text]]:
         yield "of these", text(f"{plan.idle:,} reverted already")
     moves = {f"{before} → {after}": number for (before, after), number in plan.moves.items()}
     yield "status", _numbers(moves)
+    if plan.unprotects:
+        yield "no longer protected", text(f"{plan.unprotects:,} (left alone by bots and models)")
     if plan.irreversible:
         yield "left out", _numbers(plan.irreversible)
 
@@ -172,6 +174,6 @@ def outcome_of_revert(outcome: RevertOutcome) -> RenderableType:
         ("reverted", outcome.reverted, f"accounts, {outcome.targets:,} events"),
         ("already", outcome.already, "done under this name before"),
         ("changed", len(outcome.changed), "newer events lead elsewhere than the plan showed"),
-        ("refused", len(outcome.refused), "the actor's own account"),
+        ("refused", len(outcome.refused), "the actor's own, or protected from the actor"),
     ]
     return _counted(rows, outcome.batch_id)

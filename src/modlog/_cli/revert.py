@@ -94,6 +94,7 @@ def _data(plan: RevertPlan) -> Mapping[str, object]:
         "irreversible": plan.irreversible,
         "before": plan.before,
         "after": plan.after,
+        "unprotects": plan.unprotects,
     }
 
 

@@ -26,6 +26,8 @@ OWN_ACCOUNT: Final = "own-account"
 RESTORED_BY_HUMAN: Final = "restored-by-human"
 DELETION_RATE: Final = "deletion-rate"
 
+# What takes the shield away; whatever else does is bound like it.
+UNPROTECT: Final = "unprotect"
 # What takes an account away from somebody.
 SANCTIONS: Final = frozenset({"suspend", "delete"})
 _LIMITS: Final = (
@@ -63,10 +65,11 @@ class Guardrails:
 
     Imports, views and reverts are outside of them, but for the two rules on the actor: one
     whose own account is suspended or deleted can do nothing, and nobody lifts a sanction on an
-    account of their own.
+    account of their own. A revert that lifts a protection is bound like `unprotect`.
 
     Attributes:
-        sweep_size: a sweep of more accounts needs a second person's approval.
+        sweep_size: a sweep of more accounts needs a second person's approval. What its planner
+            planned within the hour before and nobody approved or rejected counts with it.
         sweep_share: so does one of more than this share of all active accounts, from 0 to 1.
         deletions_per_hour: deletions by one actor in an hour; approved sweeps are exempt.
         restored_days: for so many days a bot or model may not delete or suspend an account
@@ -107,7 +110,8 @@ class Guardrails:
         """Whether a sweep of so many accounts needs a second person.
 
         Args:
-            size: how many accounts the sweep is about.
+            size: how many accounts the sweep is about, with those of its planner's other
+                sweeps that count with it.
             count_active: counts the active accounts, up to the number that would be enough.
         """
         if not self.enabled:
@@ -141,14 +145,32 @@ def own_account(actor: Actor, account_id: str, action: str) -> str | None:
     return OWN_ACCOUNT if action == "restore" and actor.account_id == account_id else None
 
 
-def protected_account(protected: bool, action: str) -> str | None:
-    """A protected account is not deleted or suspended."""
-    return PROTECTED if protected and action in SANCTIONS else None
+def protected_account(protected: bool, action: str, actor: Actor) -> str | None:
+    """A protected account is not deleted or suspended, and no machine unprotects it."""
+    is_stopped = action in SANCTIONS or (action == UNPROTECT and actor.kind in _AUTOMATED)
+    return PROTECTED if protected and is_stopped else None
 
 
 def is_bound_by_restoring(actor: Actor, action: str) -> bool:
     """Whether a human's restoring of the account stops this actor from this action."""
     return action in SANCTIONS and actor.kind in _AUTOMATED
+
+
+def looks_beyond(actor: Actor, action: str) -> bool:
+    """Whether the rules ask more of the ledger than the state of the account itself.
+
+    What they ask then may change without the account's version telling so, hence it is asked
+    under the append lock: the actor's own account, what it has deleted within the hour, and
+    whether a human restored the account.
+    """
+    is_own = actor.account_id is not None
+    return is_own or action == "delete" or is_bound_by_restoring(actor, action)
+
+
+def is_same_person(one: Actor, other: Actor) -> bool:
+    """Whether two actors are one: by their id, of whatever kind, or by their own account."""
+    same_account = one.account_id is not None and one.account_id == other.account_id
+    return same_account or one.id == other.id
 
 
 def check_approver(actor: Actor, approver: Actor) -> None:
@@ -157,8 +179,7 @@ def check_approver(actor: Actor, approver: Actor) -> None:
     Raises:
         InvalidInputError: the approver is no human, or the one who acts.
     """
-    same_account = approver.account_id is not None and approver.account_id == actor.account_id
-    if approver.kind != "human" or same_account or approver.id == actor.id:
+    if approver.kind != "human" or is_same_person(approver, actor):
         raise InvalidInputError(
             "an approval is a second person's: a human other than the one who acts, not "
             f"{approver.kind} {shown(approver.id)}"

@@ -32,6 +32,11 @@ class Reversal:
     before: AccountState
     after: AccountState
 
+    @property
+    def unprotects(self) -> bool:
+        """Whether it takes the shield from the account."""
+        return self.before.protected and not self.after.protected
+
 
 def reversal(history: Sequence[Happened], selected: Collection[int]) -> Reversal:
     """What reverting the events of these versions does to an account with this history."""

@@ -11,7 +11,8 @@ from attrs import frozen
 from modlog._domain import events
 from modlog._domain.decisions import COMMANDS, Command
 from modlog._domain.events import RecordedEvent, plain
-from modlog._domain.values import shown
+from modlog._domain.guardrails import is_same_person
+from modlog._domain.values import Actor, shown
 from modlog._errors import InvalidInputError, SweepStateError
 
 ACTIONS: Final = ("delete", "suspend", "flag", "clear_flags", "restore")
@@ -132,7 +133,64 @@ def check_executable(sweep: Sweep) -> None:
     if sweep.plan.needs_approval and sweep.approved_by is None:
         raise SweepStateError(
             f"sweep {batch_id} of {sweep.plan.size} accounts needs the approval of a second "
-            "person: approve(actor=…)"
+            "person, for itself or with what else its planner planned within the hour: "
+            "approve(actor=…)"
+        )
+
+
+def size_without_approval(records: Iterable[RecordedEvent], planner: Actor) -> int:
+    """How many accounts somebody's sweeps have that may be carried out without an approval.
+
+    Whatever their action, and an account twice if two of them have it: else one large sweep
+    could be had as many small ones.
+
+    Args:
+        records: of sweeps, in order; others than plans and decisions are passed over.
+        planner: whose.
+    """
+    sizes: dict[str | None, int] = {}
+    for record in records:
+        match record.event:
+            case events.SweepPlanned() if is_same_person(record.actor, planner):
+                if not record.event.needs_approval:
+                    sizes[record.batch_id] = record.event.size
+            case events.SweepApproved() | events.SweepRejected():
+                sizes.pop(record.batch_id, None)
+    return sum(sizes.values())
+
+
+def check_list(sweep: Sweep, size: int, digest: str) -> None:
+    """Refuse to act on another list than the one that was planned and approved.
+
+    Args:
+        sweep: the sweep.
+        size: how many accounts are on the list that was found.
+        digest: of that list.
+
+    Raises:
+        SweepStateError: with both lists, and what to do.
+    """
+    if (size, digest) != (sweep.plan.size, sweep.plan.digest):
+        raise SweepStateError(
+            f"the list of sweep {shown(sweep.planned.batch_id)} was changed after it was planned: "
+            f"the plan is for {sweep.plan.size} accounts with the digest {sweep.plan.digest}, and "
+            f"there are {size} with the digest {digest}; nothing of it is carried out: find out "
+            "who changes the ledger's tables, and plan another sweep"
+        )
+
+
+def check_piece(sweep: Sweep, after: str, last: str, *, same: bool) -> None:
+    """Refuse to act on a part of the list that is not what its check has just seen.
+
+    Raises:
+        SweepStateError: with the part, and what to do.
+    """
+    if not same:
+        raise SweepStateError(
+            f"the list of sweep {shown(sweep.planned.batch_id)} was changed while it was carried "
+            f"out: the accounts after {shown(after)} up to {shown(last)} are not those of the "
+            f"digest {sweep.plan.digest}, and nothing was done to them: find out who changes the "
+            "ledger's tables, and plan another sweep"
         )
 
 

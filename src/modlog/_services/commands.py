@@ -15,7 +15,7 @@ from attrs import define, field
 from modlog._domain.account import AccountState
 from modlog._domain.decisions import COMMANDS, decide
 from modlog._domain.events import AccountNoted, ActionRefused, Draft, Envelope, RecordedEvent
-from modlog._domain.guardrails import Guardrails
+from modlog._domain.guardrails import Guardrails, looks_beyond
 from modlog._domain.values import Actor, checked_id, shown
 from modlog._errors import ConcurrencyError, GuardrailError, InvalidInputError
 from modlog._services.acting import Given, split
@@ -221,16 +221,24 @@ class Commands:
             return Draft(account_id, state.version + 1, event, envelope)
 
         try:
-            return self._carry_out(account_id, decided, key, override)
+            beyond = self._guardrails.enabled and looks_beyond(envelope.actor, name)
+            return self._carry_out(account_id, decided, key, override, beyond=beyond)
         except GuardrailError as error:
             self._refused(account_id, ActionRefused(name, error.rule), envelope)
             raise
 
     def _carry_out(
-        self, account_id: str, decided: Decide, key: Key | None, override: Override | None
+        self,
+        account_id: str,
+        decided: Decide,
+        key: Key | None,
+        override: Override | None,
+        *,
+        beyond: bool,
     ) -> RecordedEvent:
         if override is None and self._writer() is None:
-            return self._store.record(account_id, decided, key, self._clock())
+            record = self._store.record if beyond else self._store.record_optimistically
+            return record(account_id, decided, key, self._clock())
         with self._chunk() as writer:
             head = writer.head.position
             event = writer.record(account_id, decided, key)

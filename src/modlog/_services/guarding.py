@@ -68,7 +68,7 @@ def check_guardrails(guardrails: Guardrails, reader: Reader, intended: Intended)
     Raises:
         GuardrailError: with the rule.
     """
-    rule = _refusal(guardrails, reader, intended)
+    rule = refusal(guardrails, reader, intended)
     if rule is not None:
         raise GuardrailError(
             f"{intended.action} of account {shown(intended.account_id)} by "
@@ -80,7 +80,7 @@ def check_guardrails(guardrails: Guardrails, reader: Reader, intended: Intended)
 
 _ADVICE: Final = {
     rules.PROTECTED: "say override_protection=True with approved_by= a second person, "
-    "or unprotect it first",
+    "or unprotect it first, which only a human may",
     rules.SANCTIONED_ACTOR: "the actor's own account is suspended or deleted",
     rules.OWN_ACCOUNT: "nobody lifts a sanction on an account of their own: ask a colleague",
     rules.RESTORED_BY_HUMAN: "a human restored it; only a human may sanction it again so soon",
@@ -88,12 +88,12 @@ _ADVICE: Final = {
 }
 
 
-def _refusal(guardrails: Guardrails, reader: Reader, intended: Intended) -> str | None:
+def refusal(guardrails: Guardrails, reader: Reader, intended: Intended) -> str | None:
     """The rule that stops it, the cheapest question first."""
     actor, action, state = intended.actor, intended.action, intended.state
     return (
         rules.own_account(actor, intended.account_id, action)
-        or (intended.override is None and rules.protected_account(state.protected, action))
+        or (intended.override is None and rules.protected_account(state.protected, action, actor))
         or refused_actor(reader, actor, intended.at)
         or (intended.override and refused_actor(reader, intended.override.approved_by, intended.at))
         or _too_soon(guardrails, reader, intended)

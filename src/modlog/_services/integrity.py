@@ -14,6 +14,7 @@ from modlog._storage.clock import AcceptedClock, accepted_clocks
 from modlog._storage.database import Database, Session
 from modlog._storage.replays import States, beside, checked_replays, projected
 from modlog._storage.store import Store
+from modlog._storage.sweeps.checks import check_sweeps_whole
 
 _PROGRESS_EVERY: Final = 5_000
 
@@ -48,7 +49,7 @@ def verify(store: Store, progress: Callable[[int], object] | None = None) -> Ver
     findings: list[Finding] = []
     with store.snapshot() as reader:
         database, session = store.database, reader.session
-        for check in CHECKS:
+        for check in (*CHECKS, check_sweeps_whole):
             findings += check(database, session)
         replaying = _Replaying(database, session, findings, progress)
         findings += replaying.compare()

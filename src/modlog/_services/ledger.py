@@ -400,6 +400,7 @@ class ModLog(Commands):
             self._snapshot_in,
             self._present,
             refused,
+            self._guardrails,
         )
 
     @contextmanager

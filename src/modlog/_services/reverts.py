@@ -23,13 +23,13 @@ from modlog._domain.events import (
     EventsReverted,
     RecordedEvent,
 )
-from modlog._domain.guardrails import OWN_ACCOUNT
+from modlog._domain.guardrails import OWN_ACCOUNT, UNPROTECT, Guardrails
 from modlog._domain.reverts import Remark, Reversal, remarks, reversal, same_outcome
 from modlog._domain.selection import Selection
 from modlog._domain.values import checked_id, shown, to_micros
 from modlog._errors import ConflictError, GuardrailError, InvalidInputError, IrreversibleError
 from modlog._services.acting import envelope_for
-from modlog._services.guarding import Refuse, check_actor
+from modlog._services.guarding import Intended, Refuse, check_actor, refusal
 from modlog._storage.codec import canonical
 from modlog._storage.reverts import Range, Targets, status_moves
 from modlog._storage.selecting import EVERY_EVENT, Condition, up_to
@@ -41,6 +41,9 @@ _REPLAYED_AT_ONCE: Final = 1_000
 
 OnConflict = Literal["itemise", "raise"]
 Progress = Callable[["RevertProgress"], object]
+
+# An account that a guardrail leaves out, and the rule.
+_Refusal = tuple[str, str]
 
 
 @frozen(kw_only=True)
@@ -89,7 +92,8 @@ class RevertOutcome:
         batch_id: its own; reverting that batch takes the revert back.
         reverted: accounts whose events were reverted, by this call.
         already: accounts that an earlier call under the same batch_id had done.
-        refused: accounts left alone by a guardrail: the actor's own, with a sanction to lift.
+        refused: accounts left alone by a guardrail: the actor's own, with a sanction to lift; and
+            those whose protection would be lifted by an actor who may not unprotect them.
         changed: accounts left alone, because newer events lead elsewhere than the plan showed.
         targets: events that were reverted, by this call.
         irreversible: selected events that no revert can name: type → number.
@@ -110,6 +114,7 @@ class _Counts:
 
     moves: Counter[tuple[Status, Status]] = field(factory=Counter)
     idle: int = 0
+    unprotects: int = 0
 
 
 @define(eq=False)
@@ -126,6 +131,8 @@ class RevertPlan:
         idle: how many of those do not count anyway, because they are reverted already.
         irreversible: selected events that no revert can name: type → number.
         moves: how many accounts go from which status to which.
+        unprotects: how many accounts would lose their protection; those that who applies the
+            plan may not unprotect are left alone.
     """
 
     selection: Selection
@@ -135,6 +142,7 @@ class RevertPlan:
     idle: int
     irreversible: Mapping[str, int]
     moves: Mapping[tuple[Status, Status], int]
+    unprotects: int
     _reverting: Reverting = field(repr=False)
 
     @property
@@ -221,6 +229,12 @@ class Reverting:
     _snapshot: Callable[[Reader], AbstractContextManager[Reader]]
     _now: Callable[[Reader], datetime]
     _refuse: Refuse | None  # where guardrails hold
+    guardrails: Guardrails
+
+    @property
+    def refuses(self) -> bool:
+        """Whether guardrails hold."""
+        return self._refuse is not None
 
     # Planning
 
@@ -243,6 +257,7 @@ class Reverting:
                     counts.idle,
                     irreversible,
                     dict(counts.moves),
+                    counts.unprotects,
                     self,
                 )
 
@@ -270,6 +285,7 @@ class Reverting:
             for found in self._reversals(reader, targets, within, up_to(targets.head)):
                 counts.moves[found.before.status(at), found.after.status(at)] += 1
                 counts.idle += len(found.idle)
+                counts.unprotects += found.unprotects
 
     def _reversals(
         self, reader: Reader, targets: Targets, within: Range, condition: Condition
@@ -319,7 +335,7 @@ class Reverting:
                 return self._carried_out(reader, targets, first, asked, refused)
 
     def _carried_out(
-        self, reader: Reader, targets: Targets, first: _First, asked: Asked, refused: list[str]
+        self, reader: Reader, targets: Targets, first: _First, asked: Asked, refused: list[_Refusal]
     ) -> RevertOutcome:
         total = targets.accounts() if asked.progress else 0
         irreversible = targets.irreversible()
@@ -337,29 +353,28 @@ class Reverting:
             batch_id=asked.batch_id,
             reverted=applying.reverted,
             already=applying.already,
-            refused=tuple(refused),
+            refused=tuple(account_id for account_id, _ in sorted(refused)),
             changed=tuple(applying.changed),
             targets=applying.named,
             irreversible=irreversible,
         )
 
     @contextmanager
-    def _recording(self, envelope: Envelope) -> Iterator[list[str]]:
+    def _recording(self, envelope: Envelope) -> Iterator[list[_Refusal]]:
         """Record what the guardrails stop, when no transaction of the revert is open any more.
 
         Yields:
             a list for the accounts that are left out.
         """
-        stopped: list[tuple[str, str]] = []
-        refused: list[str] = []
+        stopped: list[_Refusal] = []
+        refused: list[_Refusal] = []
         try:
             yield refused
         except GuardrailError as error:
             stopped.append((str(envelope.actor.account_id), error.rule))
             raise
         finally:
-            stopped += [(account_id, OWN_ACCOUNT) for account_id in refused]
-            for account_id, rule in stopped:
+            for account_id, rule in stopped + refused:
                 if self._refuse:
                     self._refuse(account_id, ActionRefused("revert", rule), envelope)
 
@@ -432,7 +447,7 @@ class _Applying:
     asked: Asked
     seen: int
     already: int
-    refused: list[str]
+    refused: list[_Refusal]
     reverted: int = 0
     named: int = 0
     changed: list[str] = field(factory=list)
@@ -457,7 +472,7 @@ class _Applying:
             found = reversal(history, frozenset(versions))
             if found.before.sanctions.keys() - found.after.sanctions.keys():
                 self.targets.leave_out(own)
-                self.refused.append(own)
+                self.refused.append((own, OWN_ACCOUNT))
 
     def chunk(self, writer: Writer, within: Range) -> None:
         """Revert the accounts of a range."""
@@ -500,6 +515,9 @@ class _Applying:
             if account_id in newer and not _as_shown(history, newer[account_id], versions, found):
                 self._set_aside(account_id)
                 continue
+            if rule := self._refusal_of(account_id, found, writer.instant):
+                self.refused.append((account_id, rule))
+                continue
             envelope = self.asked.envelope
             draft = Draft(
                 account_id, found.before.version + 1, EventsReverted(found.targets), envelope
@@ -512,6 +530,19 @@ class _Applying:
         if drafts:
             writer.append(drafts, states)
         self.reverted += len(drafts)
+
+    def _refusal_of(self, account_id: str, found: Reversal, at: datetime) -> str | None:
+        """Which rule keeps the actor from unprotecting an account that this would unprotect."""
+        if not (self.reverting.refuses and found.unprotects):
+            return None
+        intended = Intended(
+            account_id=account_id,
+            state=found.before,
+            action=UNPROTECT,
+            actor=self.asked.envelope.actor,
+            at=at,
+        )
+        return refusal(self.reverting.guardrails, self.reader, intended)
 
     def _set_aside(self, account_id: str) -> None:
         if self.asked.on_conflict == "raise":

@@ -22,13 +22,22 @@ from modlog._domain.events import (
     SweepProgressed,
 )
 from modlog._domain.guardrails import Guardrails, is_bound_by_restoring
-from modlog._domain.sweeps import Sweep, SweepState, check_executable, sweep_command, sweep_of
+from modlog._domain.sweeps import (
+    Sweep,
+    SweepState,
+    check_executable,
+    check_list,
+    check_piece,
+    sweep_command,
+    sweep_of,
+)
 from modlog._domain.values import Actor, instant_text, to_micros
 from modlog._errors import InvalidInputError
 from modlog._services.guarding import HOUR
 from modlog._storage.store import Reader, Writer
 from modlog._storage.sweeps.acting import Judging, SweepChunks
 from modlog._storage.sweeps.judging import Rules
+from modlog._storage.sweeps.lists import ListDigest, Piece, listed_pages, pieces_of
 from modlog._storage.sweeps.targets import Range, Sweeping, sweep_key
 
 # Accounts in a transaction.
@@ -110,6 +119,31 @@ class Executing:
     runner: Actor
     acted_on: set[str] = field(factory=set)
     seen: int = 0
+    _pieces: dict[str, Piece] = field(factory=dict, init=False)
+
+    def check_list(self) -> None:
+        """Hash the whole list, which takes no lock, and keep what its pieces are known by.
+
+        Raises:
+            SweepStateError: it is not the list of the plan, or it may not be carried out.
+        """
+        sweep = sweep_of(self.sweeping.records(self.batch_id))
+        if sweep.state is SweepState.COMPLETED:
+            return
+        check_executable(sweep)
+        digest = ListDigest(sweep.plan.action, sweep.plan.arguments)
+        pages = listed_pages(self.sweeping.database, self.sweeping.session, key_of(sweep))
+        pieces = {
+            piece.after: piece for piece in pieces_of(digest.passing(pages), sweep.last, CHUNK)
+        }
+        check_list(sweep, digest.size, digest.text())
+        self._pieces = pieces
+
+    def _piece(self, sweep: Sweep) -> Piece:
+        """What comes next on the list."""
+        if sweep.last not in self._pieces:
+            self.check_list()  # another process came in between, with pieces of its own
+        return self._pieces[sweep.last]
 
     def chunk(self, writer: Writer) -> Sweep:
         """Carry out the next chunk, if there is one; the sweep afterwards."""
@@ -119,17 +153,16 @@ class Executing:
         check_executable(sweep)
         for actor in (self.runner, sweep.planned.actor):
             self.check_actor(self.reader, actor, writer.instant)
-        key = key_of(sweep)
-        bounds = self.chunks.next_bounds(key, sweep.last, CHUNK)
-        assert bounds is not None, "a sweep that is not completed has targets left"
-        last, number = bounds
-        outcomes = self._act(writer, sweep, Range(self.batch_id, key, sweep.last, last))
-        self._record(writer, sweep, last, number, outcomes)
+        piece = self._piece(sweep)
+        targets = Range(self.batch_id, key_of(sweep), piece.after, piece.last)
+        outcomes, found = self._act(writer, sweep, targets)
+        check_piece(sweep, piece.after, piece.last, same=found == piece.fingerprint)
+        self._record(writer, sweep, piece.last, piece.size, outcomes)
         self.seen = writer.head.position
         return sweep_of(self.sweeping.records(self.batch_id))
 
-    def _act(self, writer: Writer, sweep: Sweep, targets: Range) -> dict[str, int]:
-        """Write what happens to the targets; how many had which outcome."""
+    def _act(self, writer: Writer, sweep: Sweep, targets: Range) -> tuple[dict[str, int], bytes]:
+        """Write what happens to the targets; how many had which outcome, and which they were."""
         action, planner = sweep.plan.action, sweep.planned.actor
         command = sweep_command(action, sweep.plan.arguments)
         check_until(command, writer.instant)

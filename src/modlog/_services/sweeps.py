@@ -30,6 +30,7 @@ from modlog._domain.sweeps import (
     Sweep,
     SweepState,
     check_undecided,
+    size_without_approval,
     sweep_arguments,
     sweep_command,
     sweep_of,
@@ -37,7 +38,7 @@ from modlog._domain.sweeps import (
 from modlog._domain.values import Actor, checked_id, from_micros, shown, to_micros
 from modlog._errors import ConflictError, GuardrailError, InvalidInputError, SweepNotFoundError
 from modlog._services.acting import check_reason, envelope_for, settled_actor
-from modlog._services.guarding import Refuse, check_actor
+from modlog._services.guarding import HOUR, Refuse, check_actor
 from modlog._services.reverts import check_selection
 from modlog._services.sweep_chunks import (
     Executing,
@@ -349,22 +350,35 @@ class Sweeps:
             for after, last in ranges:
                 with self._writing(reader):
                     judging.keep(key, after, last, at)
-            plan = SweepPlanned(
-                action=action,
-                digest=digest,
-                size=size,
-                arguments=plain,
-                guardrails=self.guardrails.data(),
-                needs_approval=self.guardrails.needs_approval(
-                    size, lambda enough: sweeping.active(to_micros(at), enough)
-                ),
-            )
             with self._writing(reader) as writer:
                 known = self._known(sweeping, batch, digest)
                 if not known:
+                    # Again, under the lock: much may have happened since the list was begun.
+                    self.check_actor(reader, envelope.actor, writer.instant)
+                    plan = SweepPlanned(
+                        action=action,
+                        digest=digest,
+                        size=size,
+                        arguments=plain,
+                        guardrails=self.guardrails.data(),
+                        needs_approval=self._needs_approval(
+                            reader, sweeping, writer, size, envelope.actor
+                        ),
+                    )
                     writer.append([Draft(None, 1, plan, envelope)], {})
                     known = sweep_of(sweeping.records(batch))
         return SweepPlan(known, self)
+
+    def _needs_approval(
+        self, reader: Reader, sweeping: Sweeping, writer: Writer, size: int, planner: Actor
+    ) -> bool:
+        if not self.guardrails.enabled:
+            return False
+        recent = sweeping.decisions_after(reader.position_at(writer.instant - HOUR))
+        return self.guardrails.needs_approval(
+            size + size_without_approval(recent, planner),
+            lambda enough: sweeping.active(writer.at, enough),
+        )
 
     def _known(self, sweeping: Sweeping, batch_id: str, digest: str) -> Sweep | None:
         records = sweeping.records(batch_id)
@@ -503,6 +517,7 @@ class Sweeps:
             chunks = SweepChunks(reader.store.database, reader.session)
             chunks.make_table()
             executing = Executing(self.check_actor, reader, sweeping, chunks, plan.batch_id, runner)
+            executing.check_list()
             with self._series(reader, plan.size):
                 while True:
                     with self._writing(reader) as writer:

@@ -115,6 +115,10 @@ class Database(Protocol):
         """An aggregate: numbers as one text, with commas between them."""
         ...
 
+    def json_list(self, expression: str) -> str:
+        """An aggregate: texts as one JSON array, which is text; NULL or empty if there are none."""
+        ...
+
     def values_query(self, values: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
         """A query that gives texts as rows, and its parameters."""
         ...

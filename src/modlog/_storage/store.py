@@ -172,10 +172,19 @@ class Store:
             check_not_ahead(head, now)
         return next_instant(self.database, session, head, now)
 
+    def record_optimistically(
+        self, account_id: str, decide: Decide, key: Key | None, now: datetime
+    ) -> RecordedEvent:
+        """As `record`, for a decision that looks at nothing beyond the account's state.
+
+        Whoever overtakes it changes the account's version, so it need not hold the lock.
+        """
+        return self.record(account_id, decide, key, now)
+
     def record(
         self, account_id: str, decide: Decide, key: Key | None, now: datetime
     ) -> RecordedEvent:
-        """One command as one transaction: look the key up, decide, write."""
+        """One command as one transaction: take the lock, look the key up, decide, write."""
         with self.database.reading() as session, self.database.beginning(session):
             state, head = self._locked(session, account_id)
             # Under the lock, or another could use the key meanwhile; before the clock is asked.

@@ -156,6 +156,9 @@ class PostgresDatabase:
     def joined(self, expression: str) -> str:
         return f"string_agg(({expression})::text, ',')"
 
+    def json_list(self, expression: str) -> str:
+        return f"json_agg({expression})::text"
+
     def values_query(self, values: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
         return "SELECT unnest(?::text[])", (list(values),)
 

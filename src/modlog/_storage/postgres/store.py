@@ -21,7 +21,7 @@ from modlog._storage.store import Decide, Key, Reader, Store, Writer
 
 
 class PostgresStore(Store):
-    """A store that records a single command without holding the lock while it decides.
+    """A store that can record a single command without holding the lock while it decides.
 
     The account is read and the event decided first; one call then takes the lock, checks that
     the account is still at that version, and writes. Who was overtaken decides again, and after
@@ -37,7 +37,7 @@ class PostgresStore(Store):
         # Arguments are evaluated before the call, and with the first one the limit is set.
         self._limited_call = record_call(database.record_function, before=database.limit)
 
-    def record(
+    def record_optimistically(
         self, account_id: str, decide: Decide, key: Key | None, now: datetime
     ) -> RecordedEvent:
         self.database.check_may_wait()
@@ -47,7 +47,7 @@ class PostgresStore(Store):
             if event is not None:
                 self.signal.notify()
                 return event
-        return super().record(account_id, decide, key, now)
+        return self.record(account_id, decide, key, now)
 
     def _attempt(
         self, session: Session, account_id: str, decide: Decide, key: Key | None, now: int

@@ -103,6 +103,9 @@ class SQLiteDatabase:
     def joined(self, expression: str) -> str:
         return f"group_concat({expression}, ',')"
 
+    def json_list(self, expression: str) -> str:
+        return f"json_group_array({expression})"
+
     def values_query(self, values: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
         return "SELECT value FROM json_each(?)", (orjson.dumps(values).decode(),)
 

@@ -31,6 +31,7 @@ from modlog._storage.sweeps.judging import (
     refusal_of,
     status_of,
 )
+from modlog._storage.sweeps.lists import fingerprint, ids_in, listed_sql
 from modlog._storage.sweeps.targets import ACTS, Range
 
 _CHUNK: Final = "modlog_sweep_chunk"
@@ -65,16 +66,6 @@ class SweepChunks:
         """Give the room back."""
         self.session.run(f"DROP TABLE {_CHUNK}")
 
-    def next_bounds(self, key: bytes, after: str, size: int) -> tuple[str, int] | None:
-        """The last id of the next so many targets, and how many they are."""
-        row = self.session.row(
-            f"SELECT max(account_id), count(*) FROM (SELECT account_id"
-            f" FROM {self._table('sweep_targets')} WHERE sweep = ? AND account_id > ?"
-            f" ORDER BY account_id LIMIT {size}) AS page",
-            (key, after),
-        )
-        return (row[0], row[1]) if row and row[1] else None
-
     def make_table(self) -> None:
         """The temporary table that chunks are worked out in."""
         self.database.temporary(
@@ -103,8 +94,11 @@ class SweepChunks:
         judging: Judging,
         envelope: Envelope,
         allowed: int | None,
-    ) -> dict[str, int]:
-        """Do to the targets in a range what a sweep is to do; how many have which outcome.
+    ) -> tuple[dict[str, int], bytes]:
+        """Do to the targets in a range what a sweep is to do.
+
+        Returns:
+            how many have which outcome, and the fingerprint of the ids that were acted on.
 
         Args:
             writer: the transaction.
@@ -118,6 +112,7 @@ class SweepChunks:
         if allowed is None and self.database.writes_at_once:
             return self._act_at_once(writer, targets, judging, sample)
         self._judge_chunk(writer, targets, judging)
+        listed = ids_in(self.session.row(listed_sql(self.database, _CHUNK)))
         outcomes = self._outcomes_of_chunk()
         if allowed is not None and outcomes.get(Outcome.DONE, 0) > allowed:
             self._refuse_beyond(allowed)
@@ -127,11 +122,11 @@ class SweepChunks:
             self.session.run(*self._change(judging.command, done, writer.at))
             write_chunk(writer, done, sample, outcomes[Outcome.DONE])
         self.session.run(*self._others(_CHUNK, targets))
-        return outcomes
+        return outcomes, fingerprint(listed)
 
     def _act_at_once(
         self, writer: Writer, targets: Range, judging: Judging, sample: Draft
-    ) -> dict[str, int]:
+    ) -> tuple[dict[str, int], bytes]:
         """One statement: no chunk is written down between the judgement and what it leads to."""
         judged, of_judged = self._judged(writer, targets, judging)
         setting, of_setting = move(writer, sample)
@@ -146,13 +141,15 @@ class SweepChunks:
             f" WHERE a.account_id = t.account_id AND t.outcome = '{Outcome.DONE}'"
             " RETURNING a.account_id, a.version, t.data), "
             + ", ".join(f"part_{i} AS ({sql})" for i, (sql, _) in enumerate(parts))
-            + " SELECT outcome, count(*) FROM settled GROUP BY outcome",
+            + " SELECT outcome, count(*), NULL FROM settled GROUP BY outcome"
+            # From the rows that the other parts took, which may have changed by the next statement.
+            f" UNION ALL SELECT NULL, NULL, ({listed_sql(self.database, 'settled')})",
             (*of_judged, *of_setting, *(param for _, params in parts for param in params)),
         )
-        outcomes: dict[str, int] = dict(rows)
+        outcomes: dict[str, int] = {row[0]: row[1] for row in rows if row[0]}
         if outcomes.get(Outcome.DONE):
             writer.moved(outcomes[Outcome.DONE])
-        return outcomes
+        return outcomes, fingerprint(ids_in(next(row[2:] for row in rows if not row[0])))
 
     def _judged(self, writer: Writer, targets: Range, judging: Judging) -> Statement:
         """What becomes of each target in a range: as a query, and its parameters.
@@ -165,7 +162,9 @@ class SweepChunks:
             if judging.acted_on
             else ("1 = 0", ())
         )
-        refusal, of_refusal = refusal_of(self.database, "t.account_id", "0", judging.rules)
+        refusal, of_refusal = refusal_of(
+            self.database, "t.account_id", "coalesce(a.protected, 0)", judging.rules
+        )
         judged = (
             "SELECT t.account_id, coalesce(a.version, 0) + 1 AS version, t.rule AS planned_rule,"
             f" t.status AS planned, {status_of(self.database)} AS status, t.protected AS shielded,"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final
 
@@ -13,13 +13,14 @@ from modlog._domain.decisions import Command
 from modlog._domain.events import (
     RecordedEvent,
 )
-from modlog._storage.codec import EVENT_COLUMNS, canonical, recorded_event
+from modlog._storage.codec import EVENT_COLUMNS, recorded_event
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.schema import SWEEP_TARGETS
 from modlog._storage.selecting import Condition
+from modlog._storage.sweeps import lists
 from modlog._storage.sweeps.judging import Rules, planned_refusal, status_of
+from modlog._storage.sweeps.lists import ListDigest
 
-PAGE: Final = 10_000
 # What a sweep does to an account, as a list in SQL; an attempt that was refused is none of it.
 ACTS: Final = (
     "'account.deleted', 'account.flagged', 'account.restored', 'account.suspended', 'flags.cleared'"
@@ -64,7 +65,7 @@ class Sweeping:
         """Put ids into a temporary table, each once."""
         self.database.temporary(self.session, _GIVEN, "account_id text")
         ids = iter(account_ids)
-        while some := list(islice(ids, PAGE)):
+        while some := list(islice(ids, lists.PAGE)):
             self.database.fill(self.session, _GIVEN, some)
         self._keep_ids(f"SELECT DISTINCT account_id FROM {_GIVEN} ORDER BY account_id", ())
         self.session.run(f"DROP TABLE {_GIVEN}")
@@ -90,18 +91,19 @@ class Sweeping:
 
         With it, the ranges in which the ids were read: above one, up to another.
         """
-        digest = sha256(canonical([action, arguments]))
-        size, after, ranges = 0, "", []
+        digest = ListDigest(action, arguments)
+        after, ranges = "", []
         while page := self.ids(after):
-            digest.update(canonical(page))
+            digest.add(page)
             ranges.append((after, page[-1]))
-            size, after = size + len(page), page[-1]
-        return size, digest.hexdigest(), ranges
+            after = page[-1]
+        return digest.size, digest.text(), ranges
 
     def ids(self, after: str) -> list[str]:
         """The next page of ids."""
         rows = self.session.rows(
-            f"SELECT account_id FROM {_IDS} WHERE account_id > ? ORDER BY account_id LIMIT {PAGE}",
+            f"SELECT account_id FROM {_IDS} WHERE account_id > ?"
+            f" ORDER BY account_id LIMIT {lists.PAGE}",
             (after,),
         )
         return [account_id for (account_id,) in rows]
@@ -229,6 +231,16 @@ class Sweeping:
         )
         return [recorded_event(row) for row in rows]
 
+    def decisions_after(self, position: int) -> list[RecordedEvent]:
+        """What was planned, approved and rejected after a position, in order."""
+        rows = self.session.rows(
+            f"SELECT {', '.join(EVENT_COLUMNS)} FROM {self._table('events')} WHERE type IN"
+            " ('sweep.planned', 'sweep.approved', 'sweep.rejected') AND position > ?"
+            " ORDER BY position",
+            (position,),
+        )
+        return [recorded_event(row) for row in rows]
+
     def batch_ids(self) -> list[str]:
         """The batches of all sweeps, in the order in which they were planned."""
         rows = self.session.rows(
@@ -264,6 +276,14 @@ class Sweeping:
         return dict(rows)
 
     # Outcomes
+
+    def kept_outcomes(self, batch_id: str) -> int:
+        """How many accounts are kept as those on which a sweep did not act."""
+        row = self.session.row(
+            f"SELECT count(*) FROM {self._table('sweep_outcomes')} WHERE batch_id = ?", (batch_id,)
+        )
+        assert row is not None
+        return int(row[0])
 
     def outcomes(self, batch_id: str, key: bytes, after: str, last: str) -> list[Row]:
         """The next targets that are through: account_id, outcome (NULL for done), rule."""

@@ -40,6 +40,18 @@ class Naming(str):
         return not self == other
 
 
+class Telling(str):
+    """Any JSON text that tells the same: where it is canonical is for another test."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        return isinstance(other, str) and json.loads(self) == json.loads(other)
+
+    def __ne__(self, other):
+        return not self == other
+
+
 # Time
 
 
@@ -156,6 +168,9 @@ def in_force(sanction, at):
 
 # Decisions
 
+# Refusals by the state of an account that an import may keep as notes.
+KEPT_AS_NOTES = ("AccountExistsError", "AccountNotFoundError", "NothingInForceError")
+
 
 def decide(state, do, arguments, at):
     """The type and data of the event that a command leads to at an instant."""
@@ -215,6 +230,8 @@ def request_of(do, account_id, arguments, envelope):
         if arguments.get(versions) is not None:
             arguments[versions] = sorted(set(arguments[versions]))
     occurred_at = envelope["occurred_at"] and text_of(envelope["occurred_at"])
+    # An argument that is not there and one that has its default are the same request.
+    arguments = {name: one for name, one in arguments.items() if one not in (None, {})}
     return json.dumps(
         [
             do,
@@ -227,6 +244,21 @@ def request_of(do, account_id, arguments, envelope):
         ],
         sort_keys=True,
     )
+
+
+# What the key of a record leads to that an import has rejected, instead of an event.
+REJECTED = "rejected"
+
+
+def told(value):
+    """A record as JSON has it."""
+    if isinstance(value, dict):
+        return {name: told(one) for name, one in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, list | tuple):
+        return [told(one) for one in value]
+    return text_of(value) if isinstance(value, datetime) else value
 
 
 class Model:
@@ -295,7 +327,7 @@ class Model:
         if key not in self.keys:
             return None
         request, event = self.keys[key]
-        if request != request_of(do, account_id, arguments, envelope):
+        if event == REJECTED or request != request_of(do, account_id, arguments, envelope):
             raise RefusedError("IdempotencyConflictError")
         return event
 
@@ -316,27 +348,29 @@ class Model:
 
     # Import
 
-    def ingest(self, records, batch_id, chunk, now):
+    def ingest(self, records, batch_id, chunk, now, on_refused="reject"):
         """Load records; what became of them, the rejected ones by line."""
-        outcome = dict.fromkeys(("recorded", "created", "skipped", "late"), 0)
+        outcome = dict.fromkeys(("recorded", "created", "skipped", "late", "noted"), 0)
         rejected = []
         lines = list(enumerate(records, 1))
         for start in range(0, len(lines), chunk):
             with self.transaction(now):
                 for line, record in lines[start : start + chunk]:
                     try:
-                        self.take(record, batch_id, outcome)
+                        self.take(record, batch_id, outcome, on_refused)
                     except RefusedError:
                         rejected.append(line)
         return outcome, rejected
 
-    def take(self, record, batch_id, outcome):
+    def take(self, record, batch_id, outcome, on_refused):
         """Load one record."""
         arguments = copy.deepcopy(record)
         do, account_id, at = (arguments.pop(name) for name in ("do", "account_id", "at"))
         key = arguments.pop("key", None)
         envelope = {name: arguments.pop(name, None) for name in ENVELOPE}
         envelope |= {"occurred_at": at, "batch_id": envelope["batch_id"] or batch_id}
+        if envelope["confidence"] is not None:
+            envelope["confidence"] = float(envelope["confidence"])
         request = request_of(do, account_id, arguments, envelope)
         if self.answered(key, do, account_id, arguments, envelope) is not None:
             outcome["skipped"] += 1
@@ -346,7 +380,15 @@ class Model:
         history = self.history(account_id)
         opens = not history and do != "create"
         opened = [{"type": "account.created", "version": 1, "data": {"profile": {}}}]
-        kind, data = decide(replay(opened if opens else history), do, arguments, at)
+        try:
+            kind, data = decide(replay(opened if opens else history), do, arguments, at)
+        except RefusedError as refusal:
+            if on_refused == "reject" or str(refusal) not in KEPT_AS_NOTES:
+                if key is not None:
+                    self.keys[key] = (request, REJECTED)
+                raise
+            kind, data = "account.noted", {"text": Telling(json.dumps(told(record)))}
+            outcome["noted"] += 1
         if opens:
             importer = {"kind": "system", "id": "import", "version": None, "account_id": None}
             opening = dict.fromkeys(ENVELOPE) | {

@@ -85,6 +85,7 @@ def test_import_records_each_line(run, file, ledger):
     assert (result.exit_code, result.stderr) == (0, "")
     assert " ".join(result.stdout.split()) == (
         "recorded 3 late 0 of these, older than their account's newest event "
+        "noted 0 of these, refused by their account's state, kept as notes "
         "created 2 accounts that were seen for the first time "
         "skipped 0 known already, by their key rejected 0 batch march"
     )
@@ -98,7 +99,8 @@ def test_import_again_skips_what_has_a_key(run, file):
     assert json.loads(run("import", path, "--json").stdout)["recorded"] == 3
     again = json.loads(run("import", path, "--json").stdout)
     assert again.pop("batch_id").startswith("import-")
-    assert again == {"recorded": 0, "created": 0, "skipped": 3, "late": 0, "rejected": 0}
+    nothing = {"recorded": 0, "created": 0, "late": 0, "noted": 0, "rejected": 0}
+    assert again == nothing | {"skipped": 3}
 
 
 @pytest.mark.parametrize(
@@ -186,6 +188,31 @@ def test_rejected_lines_are_told_when_no_file_takes_them(run, file):
     assert told[0].startswith("modlog: line 1 rejected: not JSON: ")
     assert told[0].endswith(" at character 1")
     assert told[-1] == "modlog: 2 more rejected; --rejected FILE writes down all"
+
+
+def test_what_was_rejected_before_is_told_so(run, file, tmp_path):
+    path = file(json_lines(record("1", "restore", key="a"), record("1", key="b")))
+    rejects = tmp_path / "rejects.jsonl"
+    assert "line 1 rejected: " in run("import", path).stderr
+    again = run("import", path)
+    assert again.exit_code == 1
+    assert "line 1 rejected before: account '1' has no sanction in force" in again.stderr
+    run("import", path, "--rejected", rejects)
+    assert json.loads(rejects.read_text())["known"] is True
+
+
+def test_what_is_refused_can_be_kept_as_a_note(run, file, ledger):
+    path = file(json_lines(record("1", "restore", key="a"), record("2", key="b")))
+    result = run("import", path, "--on-refused", "note", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["recorded"], told["noted"], told["rejected"]) == (0, 2, 1, 0)
+    assert [event.type for event in ledger.history("1")] == ["account.created", "account.noted"]
+    assert "noted 1 of these" not in " ".join(run("import", path).stdout.split())
+    more = file(json_lines(record("1", "restore", key="c")))
+    assert "noted 1 of these" in " ".join(
+        run("import", more, "--on-refused", "note").stdout.split()
+    )
+    assert run("import", path, "--on-refused", "keep").exit_code == 2
 
 
 def test_what_was_rejected_can_be_mended_and_loaded(run, file, tmp_path, ledger):

@@ -146,6 +146,51 @@ def test_every_account_is_as_the_model_says(place, path):
         assert log.head == head
 
 
+@pytest.mark.parametrize("name", ["2007-04.jsonl.gz", "two-causes.jsonl.gz"])
+@pytest.mark.parametrize("on_refused", ["reject", "note"])
+def test_a_second_import_changes_nothing(enwiki, place, name, on_refused):
+    """With both parts of a reblock at one instant, as its line has it."""
+    lines = list(at_one_instant(records(read(enwiki / name))))
+    with place.open(clock=Clock(END_OF_APRIL)) as log:
+        first = log.ingest(lines, batch_id=name, on_refused=on_refused)
+        accounts, head = list(log.accounts()), log.head
+        again = log.ingest(lines, chunk=999, on_refused=on_refused)
+
+        assert (again.recorded, again.created, again.skipped) == (0, 0, first.recorded)
+        assert [(one.line, one.reason) for one in again.rejected] == [
+            (one.line, one.reason) for one in first.rejected
+        ]
+        assert all(one.known for one in again.rejected)
+        assert (list(log.accounts()), log.head) == (accounts, head)
+        assert log.verify().ok
+
+
+def at_one_instant(records):
+    lifted = {"key": None}
+    for record in records:
+        if record["do"] == "restore":
+            lifted = record
+        elif record["key"] + "/lift" == lifted["key"]:
+            record["at"] = lifted["at"]
+        yield record
+
+
+def test_with_notes_every_line_leaves_an_event(path, place):
+    lines = list(records(read(path)))
+    with place.open(clock=Clock()) as log:
+        outcome = log.ingest(lines, on_refused="note")
+        # Only made-up lines have blocks that end before they begin.
+        assert all("until must be later" in one.reason for one in outcome.rejected)
+        assert outcome.recorded == len(lines) - len(outcome.rejected)
+        noted = [event for event in log.events() if event.type == "account.noted"]
+        assert len(noted) == outcome.noted
+        keys = {json.loads(event.data["text"])["key"] for event in noted}
+        restores = {line["key"] for line in lines if line["do"] == "restore"}
+        assert keys <= restores
+        assert log.ingest(lines).skipped == outcome.recorded
+        assert log.verify().ok
+
+
 def test_an_event_says_what_its_line_says(place):
     lines = list(made_up())
     with place.open(clock=Clock()) as log:

@@ -259,8 +259,18 @@ def test_an_import_may_be_named(log):
     assert [event.batch_id for event in log.history("1")] == ["march", "march", "its-own"]
 
 
+WRONG_OPTIONS: dict[str, tuple[object, ...]] = {
+    "batch_id": ("", "x" * 256, 1, []),
+    "chunk": (0, -1, "5", 1.5, 2.0, True, None, [], 1j),
+    "on_refused": ("x", "", None, True, [], "rejected"),
+    "progress": (1, "x", []),
+}
+
+
 @pytest.mark.parametrize(
-    "options", [{"batch_id": ""}, {"batch_id": "x" * 256}, {"chunk": 0}, {"chunk": -1}], ids=str
+    "options",
+    [{name: value} for name, values in WRONG_OPTIONS.items() for value in values],
+    ids=str,
 )
 def test_wrong_options_are_refused_before_anything_is_read(log, options):
     unread = iter([record()])
@@ -268,6 +278,13 @@ def test_wrong_options_are_refused_before_anything_is_read(log, options):
         log.ingest(unread, **options)
     assert next(unread)
     assert log.head == 0
+
+
+@pytest.mark.parametrize("records", [None, 1, 1.5, True, "delete", b"{}", record(), WAN], ids=str)
+@pytest.mark.parametrize("name", ["ingest", "ingest_numbered"])
+def test_what_is_no_series_of_records_is_refused(log, name, records):
+    with pytest.raises(InvalidInputError, match="records must be an iterable of mappings"):
+        getattr(log, name)(records)
 
 
 # Keys
@@ -318,12 +335,6 @@ def test_a_key_of_another_request_is_rejected(log, other, chunk):
     assert (outcome.recorded, outcome.skipped) == (2, 0)
     assert [one.line for one in outcome.rejected] == [2]
     assert "belongs to another request" in outcome.rejected[0].reason
-
-
-def test_a_rejected_record_leaves_its_key_free(log):
-    rejection(log, record("restore", key="k"))
-    load(log, record("delete"), record("restore", key="k"))
-    assert log.account("1").status is Status.ACTIVE
 
 
 def test_a_key_is_the_same_in_commands_and_records(log):

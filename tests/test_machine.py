@@ -30,7 +30,7 @@ IDS = ("110018", "=1+1", "\u202e長" * 20)
 ACTORS = (Actor.human("wan"), Actor.bot("wan", version="2"), Actor.system("x", account_id="110018"))
 TEXTS = ("clean-up", "", " ", "👩🏽‍🚀 <b>\u202e")
 KEYS = ("k1", "k2", "👩🏽‍🚀")
-NUMBERS = ("recorded", "created", "skipped", "late")
+NUMBERS = ("recorded", "created", "skipped", "late", "noted")
 BATCHES = ("b1", "b2")
 POLICIES = ("illegal-content", "%_")
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (0, 1e-6, 1, 3_600, 3 * 86_400, -1, -240))
@@ -257,24 +257,25 @@ class Ledgers(RuleBasedStateMachine):
 
     @rule(
         records=st.lists(RECORDS, max_size=6),
-        chunk=st.sampled_from((1, 2, 10_000)),
+        chunks=st.lists(st.sampled_from((1, 2, 10_000)), min_size=1, max_size=2),
+        on_refused=st.sampled_from(("reject", "note")),
     )
-    def ingest(self, records, chunk):
+    def ingest(self, records, chunks, on_refused):
         records = [record | {"at": self.clock() + record["at"]} for record in records]
 
-        def loaded(side):
+        def loaded(side, chunk):
             if side:
-                outcome = side.log.ingest(records, batch_id="import", chunk=chunk)
+                outcome = side.log.ingest(
+                    records, batch_id="import", chunk=chunk, on_refused=on_refused
+                )
                 numbers = asdict(outcome)
                 lines = [rejection.line for rejection in outcome.rejected]
                 return {name: numbers[name] for name in NUMBERS}, lines
             plain = [record | {"actor": asdict(record["actor"])} for record in records]
-            for record in plain:
-                if record.get("confidence") is not None:
-                    record["confidence"] = float(record["confidence"])
-            return self.model.ingest(plain, "import", chunk, self.clock())
+            return self.model.ingest(plain, "import", chunk, self.clock(), on_refused)
 
-        self.on_all(loaded)
+        for chunk in chunks:
+            self.on_all(partial(loaded, chunk=chunk))
 
     @precondition(lambda self: self.model.events)
     @rule(

@@ -44,7 +44,7 @@ from modlog._errors import (
 )
 from modlog._services.acting import acting
 from modlog._services.forensics import AccountChange
-from modlog._services.imports import IngestOutcome, Rejection
+from modlog._services.import_outcomes import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import ModLog
 from modlog._services.ledger import open_ledger as open

@@ -49,7 +49,7 @@ from modlog._errors import (
     SweepNotFoundError,
     SweepStateError,
 )
-from modlog._services.imports import IngestOutcome, Rejection
+from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
 from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import open_ledger
 
@@ -153,6 +153,13 @@ commands.add_command(accept_clock)
 )
 @click.option("--strict", is_flag=True, help="Stop at the first record that is rejected.")
 @click.option(
+    "--on-refused",
+    type=click.Choice(["reject", "note"]),
+    default="reject",
+    show_default=True,
+    help="What becomes of a record that the state of its account refuses.",
+)
+@click.option(
     "--rejected",
     "rejected_path",
     metavar="FILE",
@@ -168,14 +175,15 @@ def import_(
     chunk: int,
     create: bool,
     strict: bool,
+    on_refused: OnRefused,
     rejected_path: str | None,
 ) -> None:
     """Load history from FILE.
 
     A line of FILE is one record in JSON; FILE may be gzipped, and - is standard input. Records
     are decided in order, a chunk a transaction. One that cannot be taken is rejected and the
-    rest goes on; the exit code is then 1. Records with a key are taken only once, however often
-    they are loaded.
+    rest goes on; the exit code is then 1. Records with a key are decided only once, however
+    often they are loaded.
     """
     _check_rejected_path(file, rejected_path)
     with (
@@ -186,7 +194,9 @@ def import_(
     ):
         watch = _Watch(move, rejects)
         try:
-            outcome = log.ingest_numbered(records(text), batch, chunk, watch, strict)
+            outcome = log.ingest_numbered(
+                records(text), batch, chunk, watch, strict, on_refused=on_refused
+            )
         except ImportRejectedError:
             raise  # tells it all
         except BaseException:
@@ -243,7 +253,7 @@ class _Watch:
         self.move(outcome)
         if self.rejects:
             for one in outcome.rejected[self.written :]:
-                self.rejects.write(f"{visible_json(asdict(one, recurse=False))}\n".encode())
+                self.rejects.write(f"{visible_json(_rejection_data(one))}\n".encode())
             self.rejects.flush()
             self.written = len(outcome.rejected)
 
@@ -255,9 +265,15 @@ class _Watch:
         )
 
 
+def _rejection_data(rejection: Rejection) -> Mapping[str, object]:
+    fields = asdict(rejection, recurse=False)
+    return fields if fields.pop("known") is False else {**fields, "known": True}
+
+
 def _tell(rejected: list[Rejection]) -> None:
     for one in rejected[:_TOLD]:
-        complain(f"line {one.line} rejected: {one.reason}")
+        before = " before" if one.known else ""
+        complain(f"line {one.line} rejected{before}: {one.reason}")
     if len(rejected) > _TOLD:
         complain(f"{len(rejected) - _TOLD:,} more rejected; --rejected FILE writes down all")
 

@@ -20,7 +20,7 @@ from modlog._cli.escaping import visible, visible_json
 from modlog._domain.account import Account, Sanction, Status
 from modlog._domain.events import RecordedEvent
 from modlog._domain.values import Actor, instant_text
-from modlog._services.imports import IngestOutcome
+from modlog._services.import_outcomes import IngestOutcome
 from modlog._services.integrity import VerificationReport
 from modlog._services.reverts import RevertProgress
 from modlog._services.sweeps import SweepProgress
@@ -150,6 +150,7 @@ def summary(outcome: IngestOutcome) -> RenderableType:
     for name, number, meaning in (
         ("recorded", outcome.recorded, ""),
         ("late", outcome.late, "of these, older than their account's newest event"),
+        ("noted", outcome.noted, "of these, refused by their account's state, kept as notes"),
         ("created", outcome.created, "accounts that were seen for the first time"),
         ("skipped", outcome.skipped, "known already, by their key"),
         ("rejected", len(outcome.rejected), ""),

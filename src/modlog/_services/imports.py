@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import uuid4
 
-from attrs import define, field, frozen
+from attrs import define, field
 from attrs import evolve as replaced
 
 from modlog._domain.account import AccountState
 from modlog._domain.decisions import Command, decide
-from modlog._domain.events import AccountCreated, AccountEvent, Envelope
+from modlog._domain.events import AccountCreated, AccountEvent, AccountNoted, Envelope
 from modlog._domain.values import (
     Actor,
     checked_id,
@@ -26,18 +26,22 @@ from modlog._domain.values import (
     shown,
 )
 from modlog._errors import (
+    AccountErasedError,
+    AccountNotFoundError,
     IdempotencyConflictError,
     ImportRejectedError,
     InvalidInputError,
     ModlogError,
+    RefusedError,
     StoreError,
 )
 from modlog._services.acting import settled_actor
-from modlog._services.records import Unreadable, read_command
+from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
+from modlog._services.records import Unreadable, read_command, record_text
 from modlog._services.requests import key_digest, request_digest
 from modlog._storage.codec import columns_of
 from modlog._storage.projection import Changes
-from modlog._storage.store import Writer
+from modlog._storage.store import Answer, Writer
 
 # Opens the transaction for so many records.
 OpenChunk = Callable[[int], AbstractContextManager[Writer]]
@@ -49,45 +53,29 @@ _UNKNOWN: Final = AccountState()
 _KEPT_STATES: Final = 10_000
 
 
-@frozen(kw_only=True)
-class Rejection:
-    """A record that an import did not take.
+class _RejectedBeforeError(ModlogError):
+    """The answer that a record's key has had all along."""
 
-    Attributes:
-        line: its number, from 1.
-        record: the record as it was given.
-        reason: why it was rejected.
+
+def numbered(records: Iterable[object]) -> Iterable[tuple[int, object]]:
+    """Records with their numbers, from 1.
+
+    Raises:
+        InvalidInputError: they are no records that one could go through.
     """
-
-    line: int
-    record: object
-    reason: str
+    return enumerate(_each_of(records), 1)
 
 
-@frozen(kw_only=True)
-class IngestOutcome:
-    """What became of the records of an import.
-
-    Attributes:
-        batch_id: the name under which its events can be selected, and reverted.
-        recorded: how many records led to an event.
-        created: how many accounts were created because a record was the first of them.
-        skipped: how many were known already, by their key.
-        late: how many of those recorded were older than their account's newest event.
-        rejected: those that were not taken, and why.
-    """
-
-    batch_id: str
-    recorded: int = 0
-    created: int = 0
-    skipped: int = 0
-    late: int = 0
-    rejected: list[Rejection] = field(factory=list)
-
-    @property
-    def total(self) -> int:
-        """How many records were read."""
-        return self.recorded + self.skipped + len(self.rejected)
+def _each_of(records: Iterable[Any]) -> Iterator[Any]:
+    one = isinstance(records, str | bytes) or is_mapping(records)
+    try:
+        if not one:
+            return iter(records)
+    except TypeError:
+        pass
+    raise InvalidInputError(
+        f"records must be an iterable of mappings, as [{{'do': …}}, …], not {shown(records)}"
+    )
 
 
 def ingest(
@@ -98,14 +86,14 @@ def ingest(
     chunk: int,
     progress: Callable[[IngestOutcome], object] | None,
     strict: bool,
+    on_refused: OnRefused,
 ) -> IngestOutcome:
     """See `ModLog.ingest`; the records come with their line numbers."""
-    if chunk < 1:
-        raise InvalidInputError(f"chunk must be a number of records from 1, not {shown(chunk)}")
+    _check_options(chunk, progress, on_refused)
     batch = f"import-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
-    importing = _Import(batch)
+    importing = _Import(batch, keeps_refused=on_refused == "note")
     outcome = IngestOutcome(batch_id=batch)
-    records = iter(numbered)
+    records = _each_of(numbered)
     while block := list(islice(records, chunk)):
         with _collector_paused(), open_chunk(len(block)) as writer:
             taking = _Chunk(importing, writer)
@@ -125,17 +113,30 @@ def ingest(
     return outcome
 
 
+def _check_options(chunk: object, progress: object, on_refused: object) -> None:
+    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+        raise InvalidInputError(f"chunk must be a number of records from 1, not {shown(chunk)}")
+    if progress is not None and not callable(progress):
+        raise InvalidInputError(f"progress must be something to call, not {shown(progress)}")
+    if on_refused not in get_args(OnRefused):
+        raise InvalidInputError(
+            f"on_refused must be one of {', '.join(get_args(OnRefused))}, not {shown(on_refused)}"
+        )
+
+
 @define
 class _Import:
     """What an import keeps from one chunk to the next.
 
     Attributes:
+        keeps_refused: whether records that are refused become notes.
         states: of accounts, good for as long as nobody else has written.
         head: the position at which they are good; -1 for never.
         reason: of records that give none.
     """
 
     batch_id: str
+    keeps_refused: bool
     states: dict[str, AccountState] = field(factory=dict)
     head: int = -1
     reason: str = field(init=False)
@@ -180,6 +181,8 @@ class _Chunk:
     Attributes:
         position: of the last event that the records have led to.
         changes: what all of them change in the current state.
+        keys: of records that led to events: digest, request and position.
+        rejected_keys: of those that were rejected: digest, request and why.
     """
 
     importing: _Import
@@ -187,14 +190,16 @@ class _Chunk:
     position: int = field(init=False)
     changes: Changes = field(init=False)
     keys: list[tuple[bytes, bytes, int]] = field(factory=list)
+    rejected_keys: list[tuple[bytes, bytes, str]] = field(factory=list)
     before: dict[str, AccountState] = field(factory=dict)
     rejected: list[Rejection] = field(factory=list)
     recorded: int = 0
     created: int = 0
     skipped: int = 0
     late: int = 0
+    noted: int = 0
     _digests: dict[str, bytes] = field(factory=dict)
-    _answered: dict[bytes, bytes] = field(factory=dict)
+    _answered: dict[bytes, Answer] = field(factory=dict)
     _add: Callable[[tuple[Any, ...]], object] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -217,12 +222,21 @@ class _Chunk:
                 except StoreError:
                     raise
                 except ModlogError as error:
-                    shown_ = record.text if isinstance(record, Unreadable) else record
-                    self.rejected.append(Rejection(line=line, record=shown_, reason=str(error)))
+                    self._reject(line, record, error)
             states = self.importing.states  # the last events are still being written
             self.changes = Changes.between(
                 (id_, old, states[id_]) for id_, old in self.before.items()
             )
+
+    def _reject(self, line: int, record: object, error: ModlogError) -> None:
+        self.rejected.append(
+            Rejection(
+                line=line,
+                record=record.text if isinstance(record, Unreadable) else record,
+                reason=str(error),
+                known=isinstance(error, _RejectedBeforeError),
+            )
+        )
 
     def _take(self, given_record: object) -> None:
         record, shape, account_id, command = read_command(given_record)
@@ -234,16 +248,22 @@ class _Chunk:
         envelope = self._envelope(record.get("actor"), given, at)
         key = record.get("key")
         if key is None:
-            self._decide(account_id, command, envelope, at)
+            self._decide(record, account_id, command, envelope, at)
         elif checked_text(key, "key"):
             request = request_digest(shape.name, account_id, command, envelope, reason=reason)
             digest = self._digests[key]
             if self._is_answered(digest, request, key):
                 self.skipped += 1
                 return
-            self._decide(account_id, command, envelope, at)
+            try:
+                self._decide(record, account_id, command, envelope, at)
+            except (RefusedError, AccountNotFoundError, InvalidInputError) as error:
+                # Decided later it might be taken, on what was recorded after it.
+                self.rejected_keys.append((digest, request, str(error)))
+                self._answered[digest] = request, str(error)
+                raise
             self.keys.append((digest, request, self.position))
-            self._answered[digest] = request
+            self._answered[digest] = request, None
         else:
             raise InvalidInputError("key must not be empty: leave it out if there is none")
 
@@ -255,17 +275,31 @@ class _Chunk:
         given.setdefault("batch_id", self.importing.batch_id)
         return Envelope(actor=self.importing.actor(actor), occurred_at=at, **given)
 
-    def _decide(self, account_id: str, command: Command, envelope: Envelope, at: datetime) -> None:
+    def _decide(
+        self,
+        record: Mapping[str, Any],
+        account_id: str,
+        command: Command,
+        envelope: Envelope,
+        at: datetime,
+    ) -> None:
         states = self.importing.states
         state = states.get(account_id) or AccountState()
         is_new = state.version == 0
-        if is_new and not isinstance(command, AccountCreated):
-            opened = AccountState(version=1, latest=at, created=True)
-            event = decide(account_id, opened, command, at)
+        opens = is_new and not isinstance(command, AccountCreated)
+        before = AccountState(version=1, latest=at, created=True) if opens else state
+        event: AccountEvent
+        try:
+            event = decide(account_id, before, command, at)
+        except (RefusedError, AccountNotFoundError) as error:
+            # Of an account that is erased nothing is kept, not in a note either.
+            if not self.importing.keeps_refused or isinstance(error, AccountErasedError):
+                raise
+            event = AccountNoted(record_text(record))
+            self.noted += 1
+        if opens:
             self._record(account_id, state, AccountCreated(), self._opening(envelope), at)
             self.created += 1
-        else:
-            event = decide(account_id, state, command, at)
         if not is_new and at < state.latest:
             self.late += 1
         self._record(account_id, state, event, envelope, at)
@@ -273,13 +307,18 @@ class _Chunk:
         self.recorded += 1
 
     def _is_answered(self, digest: bytes, request: bytes, key: str) -> bool:
-        answered = self._answered.get(digest)
-        if answered is not None and answered != request:
+        answer = self._answered.get(digest)
+        if answer is None:
+            return False
+        answered, rejection = answer
+        if answered != request:
             raise IdempotencyConflictError(
                 f"the key {shown(key)} belongs to another request: use a key of its own for "
                 "each record"
             )
-        return answered is not None
+        if rejection is not None:
+            raise _RejectedBeforeError(rejection)
+        return True
 
     def _opening(self, envelope: Envelope) -> Envelope:
         return Envelope(
@@ -310,6 +349,7 @@ class _Chunk:
         if written:
             self.writer.moved(written)
             self.writer.change(self.changes, self.keys)
+        self.writer.reject(self.rejected_keys)
         self.importing.head = self.writer.head.position
 
     def added_to(self, outcome: IngestOutcome) -> IngestOutcome:
@@ -321,6 +361,7 @@ class _Chunk:
             created=outcome.created + self.created,
             skipped=outcome.skipped + self.skipped,
             late=outcome.late + self.late,
+            noted=outcome.noted + self.noted,
         )
 
 

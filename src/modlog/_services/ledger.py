@@ -20,7 +20,8 @@ from modlog._errors import AccountNotFoundError, InvalidInputError
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
 from modlog._services.forensics import AccountChange, diff
-from modlog._services.imports import IngestOutcome, ingest
+from modlog._services.import_outcomes import IngestOutcome, OnRefused
+from modlog._services.imports import ingest, numbered
 from modlog._services.integrity import VerificationReport, verify
 from modlog._services.reverts import (
     OnConflict,
@@ -437,6 +438,8 @@ class ModLog(Commands):
         chunk: int = 10_000,
         progress: Callable[[IngestOutcome], object] | None = None,
         strict: bool = False,
+        *,
+        on_refused: OnRefused = "reject",
     ) -> IngestOutcome:
         """Load history from elsewhere: commands as mappings, decided in order.
 
@@ -444,8 +447,9 @@ class ModLog(Commands):
         datetime or ISO 8601 text), `actor` (an `Actor` or a mapping with kind and id; may come
         from `acting`), the command's own arguments, and optionally `reason`, `policy`,
         `confidence`, `correlation_id`, `batch_id` and `key`: an idempotency key, with which
-        the same record is taken once however often it is loaded. An account that was not seen
-        before is created with the first record of it that is accepted.
+        the same record is decided once, however often it is loaded: what was rejected stays
+        rejected. An account that was not seen before is created with the first record of it
+        that is accepted.
 
         Args:
             records: an iterable; it is read as the import goes on.
@@ -453,15 +457,21 @@ class ModLog(Commands):
             chunk: records a transaction.
             progress: called after each transaction with the outcome so far.
             strict: raise at the first record that is rejected; its chunk is not written.
+            on_refused: what becomes of a record that the state of its account refuses, such as
+                a restore where nothing is in force: "reject" it, or keep it as a "note" that
+                carries it whole.
 
         Returns:
-            how many records were recorded, skipped (known by their key) and late (older than
-            their account's newest event), and which were rejected and why.
+            how many records were recorded, skipped (known by their key), late (older than
+            their account's newest event) and noted, and which were rejected and why.
 
         Raises:
             ImportRejectedError: a record was rejected, with `strict`.
+            InvalidInputError: an argument that cannot be; nothing was read.
         """
-        return self.ingest_numbered(enumerate(records, 1), batch_id, chunk, progress, strict)
+        return self.ingest_numbered(
+            numbered(records), batch_id, chunk, progress, strict, on_refused=on_refused
+        )
 
     def ingest_numbered(
         self,
@@ -470,6 +480,8 @@ class ModLog(Commands):
         chunk: int = 10_000,
         progress: Callable[[IngestOutcome], object] | None = None,
         strict: bool = False,
+        *,
+        on_refused: OnRefused = "reject",
     ) -> IngestOutcome:
         """`ingest` of records that bring their own numbers, as the lines of a file have them."""
         afterwards: set[Callable[[], None]] = set()
@@ -481,6 +493,7 @@ class ModLog(Commands):
                 chunk=chunk,
                 progress=progress,
                 strict=strict,
+                on_refused=on_refused,
             )
         finally:
             for do in afterwards:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from modlog._domain.decisions import ARGUMENTS, COMMANDS, Command
 from modlog._domain.events import AccountDeleted, AccountProtected, AccountUnprotected
 from modlog._domain.values import (
+    Actor,
     check_names,
     checked_id,
+    checked_instant,
     checked_probability,
     checked_text,
+    instant_text,
     is_mapping,
     shown,
 )
 from modlog._errors import InvalidInputError
+from modlog._storage.codec import canonical
 
 # What a record may say of its event's circumstances, besides when and by whom.
 _CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
@@ -116,3 +121,22 @@ def read_command(record: object) -> tuple[Mapping[str, Any], Shape, str, Command
         raise InvalidInputError(f"do must be one of {', '.join(COMMANDS)}, not {shown(name)}")
     shape = _shape(name, tuple(record))
     return record, shape, checked_id(record["account_id"], "account_id"), shape.command_of(record)
+
+
+def record_text(record: Mapping[str, Any]) -> str:
+    """A record that was read, whole, as canonical JSON: it can be read again."""
+    return canonical(_json_of(record)).decode()
+
+
+def _json_of(value: Any) -> Any:
+    if isinstance(value, Actor):
+        return asdict(value)
+    if isinstance(value, datetime):
+        return instant_text(checked_instant(value, "an instant"))
+    if is_mapping(value):
+        return {str.__str__(name): _json_of(one) for name, one in value.items()}
+    if isinstance(value, Set):
+        return sorted(value)
+    if isinstance(value, Collection) and not isinstance(value, str):
+        return [_json_of(one) for one in value]
+    return value

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import blake2b
+from typing import Any
 
-from modlog._domain.decisions import ARGUMENTS, Command
+import attrs
+
+from modlog._domain.decisions import Command
 from modlog._domain.events import Envelope, plain
 from modlog._domain.values import to_micros
 from modlog._storage.codec import canonical
@@ -38,13 +42,37 @@ def request_digest(
             [
                 name,
                 account_id,
-                [plain(getattr(command, argument)) for argument in ARGUMENTS[name]],
+                _arguments(command),
                 [actor.kind, actor.id, actor.version, actor.account_id],
                 reason,
                 envelope.policy,
                 None if occurred_at is None else to_micros(occurred_at),
             ]
         )
+    )
+
+
+def _arguments(command: Command) -> dict[str, Any]:
+    """The arguments that say something, by name.
+
+    One that has its default is left out: so a command can gain an optional argument, and the
+    digests of requests without it, which ledgers hold already, stay as they are.
+    """
+    kind: type = type(command)
+    return {
+        name: plain(value)
+        for name, default in _defaults(kind)
+        if (value := getattr(command, name)) is not default
+        and (value != default or type(value) is not type(default))
+    }
+
+
+@cache
+def _defaults(command: type) -> tuple[tuple[str, Any], ...]:
+    """The arguments of a command, each with the value that it has if it is left out."""
+    return tuple(
+        (one.name, one.default.factory() if hasattr(one.default, "factory") else one.default)
+        for one in attrs.fields(command)
     )
 
 

@@ -120,9 +120,10 @@ def check_sweeps(database: Database, session: Session) -> Iterator[Finding]:
 
 
 def check_keys(database: Database, session: Session) -> Iterator[Finding]:
-    """Every idempotency key leads to the event of an account."""
+    """Every idempotency key that is not of a rejected record leads to the event of an account."""
     for (position,) in session.rows(
-        f"SELECT position FROM {database.table('keys')} AS k WHERE NOT EXISTS"
+        f"SELECT position FROM {database.table('keys')} AS k"
+        " WHERE position IS NOT NULL AND NOT EXISTS"
         f" (SELECT 1 FROM {database.table('events')} AS e"
         f" WHERE e.position = k.position AND e.account_id IS NOT NULL) LIMIT {_MOST}"
     ):

@@ -160,14 +160,17 @@ SANCTIONS: Final = Table(
     key=("account_id", "version"),
 )
 
+# A key leads to the event of its request, or to why an import rejected it.
 KEYS: Final = Table(
     "keys",
     (
         Column("digest", "bytes"),
         Column("request", "bytes"),
-        Column("position", "integer"),
+        _optional("position", "integer"),
+        _optional("rejection", "text"),
     ),
     key=("digest",),
+    check="(position IS NULL) <> (rejection IS NULL)",
 )
 
 # What a revert was asked to take back, so that it can go on after a crash: the selection means

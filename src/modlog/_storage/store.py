@@ -46,6 +46,10 @@ class Key:
     text: str
 
 
+# A key's request, by digest, and why it was rejected; None if it was not.
+Answer = tuple[bytes, str | None]
+
+
 class Signal:
     """Wakes those who wait for new events in this process."""
 
@@ -108,7 +112,7 @@ class Store:
             f"{self._by_id} UNION ALL SELECT '', -1, position, recorded_at, clock, NULL, NULL,"
             f" NULL, NULL FROM ({database.head_query}) AS head"
         )
-        self._one_key = f"SELECT request, position FROM {table('keys')} WHERE digest = ?"
+        self._one_key = f"SELECT request, position, rejection FROM {table('keys')} WHERE digest = ?"
         self._one_event = f"SELECT {_COLUMNS} FROM {self._events} WHERE position = ?"
 
     # Writing
@@ -261,17 +265,24 @@ class Store:
         """The event that this request led to before.
 
         Raises:
-            IdempotencyConflictError: the key was used for another request.
+            IdempotencyConflictError: the key was used for another request, or an import
+                rejected the record that it belongs to.
         """
         row = session.row(self._one_key, (key.digest,))
         if row is None:
             return None
-        if bytes(row[0]) != key.request:
+        request, position, rejection = row
+        if rejection is not None:
+            raise IdempotencyConflictError(
+                f"the idempotency key {shown(key.text)} belongs to an import record that was "
+                f"rejected ({rejection}): use a key of its own for each request"
+            )
+        if bytes(request) != key.request:
             raise IdempotencyConflictError(
                 f"the idempotency key {shown(key.text)} belongs to another request, answered at "
-                f"position {row[1]}: use a key of its own for each request"
+                f"position {position}: use a key of its own for each request"
             )
-        event = session.row(self._one_event, (row[1],))
+        event = session.row(self._one_event, (position,))
         assert event is not None, "a key is written together with its event"
         return recorded_event(event)
 
@@ -308,14 +319,14 @@ class Writer:
         """The current states of those accounts that are known."""
         return self.store.states(self.session, account_ids)
 
-    def answered(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The requests that these keys, by digest, belong to."""
+    def answered(self, digests: Sequence[bytes]) -> dict[bytes, Answer]:
+        """What is known of those of these keys, by digest, that were used."""
         database = self.store.database
         where, params = database.among("digest", digests)
         rows = self.session.rows(
-            f"SELECT digest, request FROM {database.table('keys')} WHERE {where}", params
+            f"SELECT digest, request, rejection FROM {database.table('keys')} WHERE {where}", params
         )
-        return {bytes(digest): bytes(request) for digest, request in rows}
+        return {bytes(digest): (bytes(request), rejection) for digest, request, rejection in rows}
 
     def record(self, account_id: str, decide: Decide, key: Key | None) -> RecordedEvent:
         """One command: look the key up, decide, write."""
@@ -379,7 +390,14 @@ class Writer:
         """
         changes.write(self.store.database, self.session)
         if keys:
-            self.store.database.load(self.session, KEYS, KEYS.names, sorted(keys))
+            columns = ("digest", "request", "position")
+            self.store.database.load(self.session, KEYS, columns, sorted(keys))
+
+    def reject(self, keys: Sequence[tuple[bytes, bytes, str]]) -> None:
+        """Keep the keys of records that an import rejected: digest, request and why."""
+        if keys:
+            columns = ("digest", "request", "rejection")
+            self.store.database.load(self.session, KEYS, columns, sorted(keys))
 
     def remembered_revert(self, batch_id: str) -> tuple[int, str] | None:
         """The head and selection that a revert was first asked with, if it was.

@@ -120,6 +120,7 @@ BEGIN
         DELETE FROM {table("sanctions")} WHERE account_id = _account AND version = ANY(_lifted);
     END IF;
     IF _digest IS NOT NULL THEN
-        INSERT INTO {table("keys")} VALUES (_digest, _request, _position);
+        INSERT INTO {table("keys")} (digest, request, position)
+            VALUES (_digest, _request, _position);
     END IF;
 END$$"""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 
-from modlog._domain.values import checked_instant
+from modlog._domain.values import checked_instant, instant_text, shown
+from modlog._errors import ClockError, InvalidInputError
 
 Clock = Callable[[], datetime]
 
@@ -19,4 +20,17 @@ def checked_clock(clock: Clock | None) -> Clock:
     """The clock that was given, its answers checked; else the machine's."""
     if clock is None:
         return system_clock
-    return lambda: checked_instant(clock(), "the clock's answer")
+    if not callable(clock):
+        raise InvalidInputError(f"clock= takes something to call, not {shown(clock)}")
+    return lambda: _checked(clock())
+
+
+def _checked(answer: object) -> datetime:
+    now = checked_instant(answer, "the clock's answer")
+    if now.year == MAXYEAR:
+        # Each transaction is later than the one before it: after the last instant there is none.
+        raise ClockError(
+            f"the clock says {instant_text(now)}, in the last year that there is: set it right; "
+            "nothing was written"
+        )
+    return now

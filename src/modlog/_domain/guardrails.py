@@ -177,6 +177,7 @@ def check_approver(actor: Actor, approver: Actor) -> None:
     same_account = approver.account_id is not None and approver.account_id == actor.account_id
     if approver.kind != "human" or same_account or approver.id == actor.id:
         raise InvalidInputError(
-            "an approval is a second person's: a human other than the one who acts, not "
-            f"{approver.kind} {shown(approver.id)}"
+            f"{approver.kind} {shown(approver.id)} cannot approve of what {actor.kind} "
+            f"{shown(actor.id)} does: an approval is a second person's, a human other than the "
+            "one who acts, and not from the same account"
         )

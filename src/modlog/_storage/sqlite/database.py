@@ -317,7 +317,9 @@ class SQLiteDatabase:
     def _connect(self) -> SQLiteSession:
         with translated():
             connection = sqlite3.connect(
-                f"file:{quote(self._path)}?mode={self._mode}" if self._path else ":memory:",
+                f"file:{quote(self._path, errors='surrogateescape')}?mode={self._mode}"
+                if self._path
+                else ":memory:",
                 uri=bool(self._path),
                 isolation_level=None,
                 check_same_thread=False,

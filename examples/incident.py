@@ -70,6 +70,7 @@ def tell_the_story(log: modlog.ModLog, clock: StoryClock) -> None:
     the_two_causes(log)
     the_lesson(log, suspects)
     the_record(log)
+    your_turn()
 
 
 def the_platform(log: modlog.ModLog) -> Account:
@@ -157,6 +158,21 @@ def the_record(log: modlog.ModLog) -> None:
     report = log.verify()
     say(f"{report.head} events of {report.accounts} accounts: {len(report.findings)} findings.")
     assert report.ok
+
+
+# What is shown at the end; a test runs it as it stands.
+FIRST_LINES = """
+import modlog
+log = modlog.open("sqlite:///moderation.db")
+with modlog.acting(modlog.Actor.human("wan"), reason="trying it out"):
+    log.create("110018"), log.delete("110018"), log.restore("110018")
+print(log.account("110018").status)
+"""
+
+
+def your_turn() -> None:
+    chapter("Your turn: with .venv/bin/python, these lines make a ledger")
+    console.print(FIRST_LINES)
 
 
 def sign_ups() -> Iterator[tuple[str, dict[str, str]]]:

@@ -50,6 +50,14 @@ def test_the_incident_is_told_to_its_good_end():
     assert "\x1b" not in result.stdout
 
 
+def test_the_lines_at_its_end_work_when_copied(tmp_path):
+    lines = script("incident.py").stdout.rpartition("make a ledger")[2]
+    copied = subprocess.run(
+        [sys.executable, "-c", lines], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (copied.returncode, copied.stdout) == (0, "active\n"), copied.stderr
+
+
 def test_the_incident_is_the_same_every_time():
     assert script("incident.py").stdout == script("incident.py").stdout
 

@@ -73,7 +73,7 @@ class TestURLs:
             "sqlite:///a%0Ab.db",
             "a\nb.db",
             "a\x7fb.db",
-            "odd\udcff.db",
+            "odd\ud800.db",
             b"moderation.db",
             "user@host/moderation.db",
             "postgres//host/db",
@@ -92,7 +92,7 @@ class TestURLs:
             None,
             7,
             Path("a\nb.db"),
-            Path("odd\udcff.db"),
+            Path("odd\ud800.db"),
         ],
     )
     def test_that_cannot_be_read_are_refused(self, url, tmp_path, monkeypatch):

@@ -171,3 +171,34 @@ def test_rebuilding_mends_the_projection(kind):
             assert log.rebuild() == 1
             assert log.verify().ok
             assert log.account("a").status == "deleted"
+
+
+UNREADABLE = [
+    "UPDATE modlog_accounts SET profile = 'no JSON' WHERE account_id = 'a'",
+    "UPDATE modlog_accounts SET profile = '[]' WHERE account_id = 'a'",
+    "UPDATE modlog_accounts SET latest = 9223372036854775807 WHERE account_id = 'a'",
+    "UPDATE modlog_sanctions SET since = 9223372036854775807 WHERE account_id = 'a'",
+    "UPDATE modlog_sanctions SET until = -9223372036854775807 WHERE account_id = 'a'",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("statement", UNREADABLE)
+def test_a_cache_that_cannot_be_read_names_rebuild(kind, statement):
+    with places.fresh(kind) as place:
+        with place.open() as log, modlog.acting(Actor.human("ann"), reason="r"):
+            log.create("a")
+            log.suspend("a")
+        tamper(place, statement)
+        with place.open() as log, modlog.acting(Actor.human("ann"), reason="r"):
+            for ask in (
+                lambda: log.account("a"),
+                lambda: list(log.accounts()),
+                lambda: log.delete("a"),
+            ):
+                with pytest.raises(modlog.CorruptCacheError, match=r"rebuild\(\)"):
+                    ask()
+            assert "projection" in checks(log.verify().findings)
+            log.rebuild()
+            assert log.verify().ok
+            assert log.delete("a").version == 3

@@ -28,6 +28,7 @@
         ├── StoreFullError                      no room left
         ├── SchemaError                         tables of another shape or version
         ├── CorruptEventError                   a stored event that cannot be read
+        ├── CorruptCacheError                   the current state is damaged: rebuild it
         ├── AppendOnlyError                     an attempt to change what is recorded
         └── ClockError                          the clock and the ledger cannot both be right
 
@@ -155,6 +156,10 @@ class SchemaError(StoreError):
 
 class CorruptEventError(StoreError):
     """A stored event cannot be read back as what its type says it is."""
+
+
+class CorruptCacheError(StoreError):
+    """The tables of the current state are damaged; `rebuild` makes them again from the events."""
 
 
 class AppendOnlyError(StoreError):

@@ -29,7 +29,6 @@ def as_actor(command: Command) -> Command:
         ),
         click.option(
             "--as",
-            "--actor",
             "actor",
             metavar="KIND:ID",
             envvar="MODLOG_ACTOR",

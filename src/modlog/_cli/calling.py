@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
-from modlog._cli.escaping import visible, visible_json
+from modlog._cli.escaping import ascii_json, visible, visible_json
 from modlog._domain.guardrails import Guardrails
 from modlog._services.ledger import ModLog, open_ledger
 
@@ -18,9 +19,28 @@ INTERRUPTED: Final = 130
 UNREAD: Final = 141
 
 
+# What messages tell programmers to call, and what stands for it here.
+_COMMANDS: Final = (
+    ("accounts() lists", "modlog accounts lists"),
+    ("sweeps() lists", "modlog sweep list lists"),
+    ("approve(actor=…)", "modlog sweep approve"),
+    ("accept_clock()", "modlog accept-clock"),
+    ("create=True", "modlog import --create"),
+    ("rebuild() makes", "log.rebuild() in Python makes"),
+    ("as Actor.human('wan')", "as human:wan"),
+)
+
+
+def in_own_words(message: str) -> str:
+    """A message that names commands where it named Python's calls."""
+    for call, command in _COMMANDS:
+        message = message.replace(call, command)
+    return message
+
+
 def complain(message: str) -> None:
     """One line on standard error."""
-    click.echo(f"modlog: {visible(' '.join(message.split()))}", err=True)
+    click.echo(f"modlog: {visible(' '.join(in_own_words(message).split()))}", err=True)
 
 
 Command = Callable[..., Any]
@@ -61,4 +81,10 @@ def writing(url: str, schema: str | None) -> ModLog:
 
 
 def print_json(value: object) -> None:
-    click.echo(visible_json(value))
+    text = visible_json(value)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = ascii_json(text)  # what a stream escapes by itself is no JSON
+    click.echo(text)

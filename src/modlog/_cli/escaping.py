@@ -26,6 +26,11 @@ def visible_json(value: object) -> str:
     return _SUSPECTS.sub(lambda found: _shown(found[0], _for_json), text)
 
 
+def ascii_json(text: str) -> str:
+    """JSON for a stream that shows nothing else than ASCII."""
+    return "".join(one if one.isascii() else json.dumps(one)[1:-1] for one in text)
+
+
 def _shown(character: str, escaped: Callable[[str], str]) -> str:
     # Spaces of other scripts are no danger, although Python calls them unprintable.
     safe = character.isprintable() or category(character) == "Zs"

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final
 import click
 from attrs import asdict, define
 
+from modlog._cli import streams
 from modlog._cli.calling import (
     BAD_INPUT,
     INTERRUPTED,
@@ -71,6 +72,7 @@ _TOLD: Final = 10
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
+    streams.prepare()
     commands(prog_name="modlog")
 
 

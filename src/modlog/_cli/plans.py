@@ -152,7 +152,8 @@ def of_revert(plan: RevertPlan, lines: Sequence[RevertLine]) -> RenderableType:
             str(line.after.status),
             stacked([text(one) for one in standing]),
         )
-    return Group(table, _grid(_revert_facts(plan)))
+    more = [text(f"{len(lines)} of {plan.accounts:,} accounts are shown", "dim")]
+    return Group(table, *(more if len(lines) < plan.accounts else []), _grid(_revert_facts(plan)))
 
 
 def _revert_facts(plan: RevertPlan) -> Iterator[tuple[str, Text]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
+from typing import Any
 
 import click
 from attrs import asdict
@@ -11,6 +12,7 @@ from attrs import asdict
 from modlog._cli.acting import actor_of, as_actor, ask, bar, yes
 from modlog._cli.calling import NO, complain, options, print_json, writing
 from modlog._domain.selection import Selection
+from modlog._domain.values import ACTOR_KINDS, Actor
 from modlog._errors import MissingReasonError
 from modlog._services.reverts import RevertOutcome, RevertPlan
 
@@ -20,6 +22,13 @@ _SHOWN = 10
 @click.command()
 @click.option("--batch", metavar="NAME", multiple=True, required=True, help="Of this batch.")
 @click.option("--account", metavar="ID", multiple=True, help="Only of this account.")
+@click.option(
+    "--actor",
+    "by",
+    metavar="ID",
+    multiple=True,
+    help="Only what this actor did: human:wan, or an id of any kind.",
+)
 @click.option("--reason", help="Why, in words; due unless with --dry-run.")
 @click.option("--dry-run", is_flag=True, help="Only show what it would come to.")
 @click.option("--name", help="Of the revert itself; the same again goes on where it stopped.")
@@ -30,6 +39,7 @@ def revert(
     *,
     batch: tuple[str, ...],
     account: tuple[str, ...],
+    by: tuple[str, ...],
     reason: str | None,
     dry_run: bool,
     name: str | None,
@@ -48,9 +58,7 @@ def revert(
     who = actor_of(actor, own_account)
     if not (dry_run or reason):
         raise MissingReasonError("modlog revert needs --reason")
-    selected = (
-        Selection(batch_id=batch, account_id=account) if account else Selection(batch_id=batch)
-    )
+    selected = _selected(batch, account, by)
     with writing(url, schema) as log:
         plan = log.plan_revert(selected)
         if dry_run:
@@ -65,6 +73,21 @@ def revert(
         with bar("to revert") as move:
             outcome = plan.apply(batch_id=name, actor=who, reason=reason, progress=move)
     _tell(outcome, as_json)
+
+
+def _selected(batch: tuple[str, ...], account: tuple[str, ...], by: tuple[str, ...]) -> Selection:
+    given: dict[str, Any] = {"batch_id": batch}
+    if account:
+        given["account_id"] = account
+    if by:
+        given["actor"] = [_actor(text) for text in by]
+    return Selection(**given)
+
+
+def _actor(text: str) -> Actor | str:
+    """KIND:ID, or an id whatever its kind, which may have a colon of its own."""
+    kind, _, _ = text.partition(":")
+    return actor_of(text, None) if kind in ACTOR_KINDS and ":" in text else text
 
 
 def _ask(plan: RevertPlan) -> None:
@@ -95,6 +118,16 @@ def _data(plan: RevertPlan) -> Mapping[str, object]:
         "before": plan.before,
         "after": plan.after,
         "unprotects": plan.unprotects,
+        "lines": [
+            {
+                "account_id": line.account_id,
+                "before": line.before.status,
+                "after": line.after.status,
+                "targets": line.targets,
+                "standing": [one.position for one in line.standing],
+            }
+            for line in plan.lines()
+        ],
     }
 
 

@@ -17,11 +17,12 @@ from modlog._domain.values import (
     Actor,
     check_names,
     checked_id,
-    checked_json,
     checked_mapping,
     checked_probability,
     checked_text,
+    checked_truth,
     checked_versions,
+    checked_whole,
     instant_text,
     parsed_instant,
     shown,
@@ -79,15 +80,11 @@ def _account(value: object) -> str:
 
 
 def _yes_or_no(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidInputError(f"a yes or no must be a boolean, not {shown(value)}")
-    return value
+    return checked_truth(value, "a yes or no")
 
 
 def _number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidInputError(f"a count must be a whole number from 0, not {shown(value)}")
-    return int(checked_json(value, "a count"))
+    return checked_whole(value, "a count")
 
 
 @frozen

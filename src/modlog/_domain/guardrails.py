@@ -14,7 +14,16 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from modlog._domain.account import Account, Status
-from modlog._domain.values import Actor, checked_id, shown
+from modlog._domain.values import (
+    Actor,
+    checked_id,
+    checked_iterable,
+    checked_probability,
+    checked_text,
+    checked_truth,
+    checked_whole,
+    shown,
+)
 from modlog._errors import InvalidInputError
 
 # Own rules: the account, the intended action; the code of a refusal, or None.
@@ -37,25 +46,33 @@ _LIMITS: Final = (
     "restored_days",
     "enabled",
 )
+# A hundred years: as long as for ever, and no instant of today less that many lies before time.
+_MAX_DAYS: Final = 36_525
 _AUTOMATED: Final = frozenset({"bot", "model"})
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidInputError(f"a guardrail's limit is a whole number from 0, not {shown(value)}")
-    return value
+    return checked_whole(value, "a guardrail's limit")
+
+
+def _days(value: Any) -> int:
+    return checked_whole(value, "a guardrail's days", most=_MAX_DAYS)
 
 
 def _share(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InvalidInputError(f"a guardrail's share runs from 0 to 1, not {shown(value)}")
-    return float(value)
+    return checked_probability(value, "a guardrail's share")
+
+
+def _enabled(value: Any) -> bool:
+    return checked_truth(value, "a guardrail's enabled")
 
 
 def _rules(value: Any) -> tuple[Rule, ...]:
-    rules = tuple(value)
+    rules = tuple(checked_iterable(value, "a guardrail's own rules"))
     if not all(callable(rule) for rule in rules):
         raise InvalidInputError("a guardrail's own rules are callables of account and action")
+    for rule in rules:
+        checked_text(rule_name(rule), "the name of a guardrail's own rule")
     return rules
 
 
@@ -82,9 +99,9 @@ class Guardrails:
     sweep_size: int = field(default=1_000, converter=_whole)
     sweep_share: float = field(default=0.01, converter=_share)
     deletions_per_hour: int = field(default=10_000, converter=_whole)
-    restored_days: int = field(default=30, converter=_whole)
+    restored_days: int = field(default=30, converter=_days)
     rules: tuple[Rule, ...] = field(default=(), converter=_rules)
-    enabled: bool = True
+    enabled: bool = field(default=True, converter=_enabled)
 
     @classmethod
     def off(cls) -> Guardrails:
@@ -181,6 +198,7 @@ def check_approver(actor: Actor, approver: Actor) -> None:
     """
     if approver.kind != "human" or is_same_person(approver, actor):
         raise InvalidInputError(
-            "an approval is a second person's: a human other than the one who acts, not "
-            f"{approver.kind} {shown(approver.id)}"
+            f"{approver.kind} {shown(approver.id)} cannot approve of what {actor.kind} "
+            f"{shown(actor.id)} does: an approval is a second person's, a human other than the "
+            "one who acts, and not from the same account"
         )

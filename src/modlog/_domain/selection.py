@@ -15,6 +15,8 @@ from modlog._domain.values import (
     check_names,
     checked_id,
     checked_instant,
+    checked_position,
+    checked_text,
     instant_text,
     shown,
 )
@@ -41,7 +43,7 @@ def _several(check: Callable[[Any, str], _V], what: str) -> Callable[[Any], tupl
             raise InvalidInputError(
                 f"{what} is None, which selects nothing: leave the filter out to mean any"
             )
-        if isinstance(value, str | bytes | Actor) or not isinstance(value, Collection):
+        if isinstance(value, str | bytes | bytearray | Actor) or not isinstance(value, Collection):
             return (check(value, what),)
         if not value:
             raise InvalidInputError(
@@ -63,13 +65,7 @@ def _checked_type(value: object, what: str) -> str:
             f"{what} must be an event's type, not {shown(value)}; there are "
             f"{', '.join(sorted(EVENT_CLASSES))}"
         )
-    return value
-
-
-def _checked_position(value: object, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidInputError(f"{what} must be a position from 0, not {shown(value)}")
-    return value
+    return checked_text(value, what)
 
 
 def _one(check: Callable[[Any, str], _V], what: str) -> Callable[[Any], _V]:
@@ -115,9 +111,9 @@ class Selection:
     policy: tuple[str, ...] | _Everything = _filter(_several(checked_id, "policy"))
     since: datetime | _Everything = _filter(_one(checked_instant, "since"))
     until: datetime | _Everything = _filter(_one(checked_instant, "until"))
-    after_position: int | _Everything = _filter(_one(_checked_position, "after_position"))
-    up_to_position: int | _Everything = _filter(_one(_checked_position, "up_to_position"))
-    positions: tuple[int, ...] | _Everything = _filter(_several(_checked_position, "positions"))
+    after_position: int | _Everything = _filter(_one(checked_position, "after_position"))
+    up_to_position: int | _Everything = _filter(_one(checked_position, "up_to_position"))
+    positions: tuple[int, ...] | _Everything = _filter(_several(checked_position, "positions"))
 
     def __init__(
         self,

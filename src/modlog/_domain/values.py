@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, TypeGuard, cast, get_args
+from typing import Any, Final, Literal, TypeGuard, TypeVar, cast, get_args
 
 from attrs import frozen
 
@@ -20,11 +20,19 @@ ACTOR_KINDS: Final = get_args(ActorKind)
 MAX_ID_LENGTH: Final = 255
 # Integers that every JSON reader gives back unchanged (RFC 8259, section 6).
 MAX_INTEGER: Final = 2**53 - 1
+# What a column of both databases holds, in which positions stand.
+MAX_POSITION: Final = 2**63 - 1
 # Deeper than any profile that means something, well above what parsers and stacks bear.
 MAX_JSON_DEPTH: Final = 64
 
 # As much of a value as an error message shows.
 _SHOWN_LENGTH: Final = 60
+# Beyond so many bits an integer is told by its size: Python refuses to write the longest ones.
+_SHOWN_BITS: Final = 256
+
+# So many seconds, a thousand years, are as good as for ever.
+_LONGEST: Final = 3e10
+_V = TypeVar("_V")
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_INSTANT: Final = datetime.min.replace(tzinfo=UTC)
@@ -43,9 +51,15 @@ def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
 
 
 def checked_text(value: object, what: str) -> str:
-    """Any text that a database can hold: no NUL, no lone surrogates."""
+    """Any text that a database can hold: no NUL, no lone surrogates.
+
+    An enumeration's member, or what else is a kind of text, becomes plain text: drivers and
+    `str()` would give its name for it.
+    """
     if not isinstance(value, str):
         raise InvalidInputError(f"{what} must be text, not {type(value).__name__}")
+    if type(value) is not str:
+        value = str.__str__(value)
     if value.isascii() and "\0" not in value:
         return value
     if found := _UNSTORABLE.search(value):
@@ -80,46 +94,104 @@ def checked_probability(value: object, what: str) -> float:
     return float(value)
 
 
+def checked_whole(value: object, what: str, most: int = MAX_INTEGER) -> int:
+    """A whole number from 0, as a plain one."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise InvalidInputError(f"{what} must be a whole number from 0, not {shown(value)}")
+    return int.__index__(value)
+
+
+def checked_position(value: object, what: str) -> int:
+    """A position in a log, from 0 for its beginning."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_POSITION:
+        raise InvalidInputError(f"{what} must be a position from 0, not {shown(value)}")
+    return int.__index__(value)
+
+
+def checked_seconds(value: object, what: str) -> float | None:
+    """A time from 0, infinity included, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise InvalidInputError(f"{what} must be seconds from 0, or None, not {shown(value)}")
+    return float(value) if value <= _LONGEST else math.inf
+
+
+def checked_truth(value: object, what: str) -> bool:
+    """Yes or no, and nothing that Python only takes for one of them."""
+    if value is not True and value is not False:
+        raise InvalidInputError(f"{what} must be True or False, not {shown(value)}")
+    return value
+
+
+def checked_callable(value: _V, what: str) -> _V:
+    """What can be called, or None."""
+    if value is not None and not callable(value):
+        raise InvalidInputError(f"{what} must be something to call, not {shown(value)}")
+    return value
+
+
+def checked_iterable(value: object, what: str) -> Iterator[Any]:
+    """What there is in something that can be gone through; text is no such thing."""
+    if isinstance(value, str | bytes | bytearray) or not isinstance(value, Iterable):
+        raise InvalidInputError(f"{what} must be several, as in a list, not {shown(value)}")
+    return iter(value)
+
+
 def checked_versions(value: object, what: str) -> tuple[int, ...]:
     """Versions of events, from 1, in ascending order, each once."""
-    if isinstance(value, str | bytes) or not isinstance(value, Collection):
+    if isinstance(value, str | bytes | bytearray) or not isinstance(value, Collection):
         raise InvalidInputError(f"{what} must be a collection of versions, not {shown(value)}")
     if not value:
         raise InvalidInputError(f"{what} must name one version at least")
     for version in value:
-        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        is_version = isinstance(version, int) and not isinstance(version, bool)
+        if not is_version or not 1 <= version <= MAX_INTEGER:
             raise InvalidInputError(f"{what} must hold versions from 1, not {shown(version)}")
-    return tuple(sorted(set(cast("Collection[int]", value))))
+    return tuple(sorted({int.__index__(version) for version in value}))
 
 
 def checked_instant(value: object, what: str) -> datetime:
     """An aware datetime, in UTC."""
     if not isinstance(value, datetime):
         raise InvalidInputError(f"{what} must be a datetime, not {type(value).__name__}")
-    if value.tzinfo is UTC:
+    if type(value) is datetime and value.tzinfo is UTC:
         return value
-    if value.utcoffset() is None:
-        raise InvalidInputError(
-            f"{what} must be an aware datetime, {value.isoformat()} has no time zone: "
-            "datetime.now(timezone.utc) has one"
-        )
     try:
-        return value.astimezone(UTC)
+        if value.utcoffset() is None:
+            raise InvalidInputError(
+                f"{what} must be an aware datetime, {value.isoformat()} has no time zone: "
+                "datetime.now(timezone.utc) has one"
+            )
+        instant = value.astimezone(UTC)
+        # A subclass may compare or print in a way of its own.
+        return datetime.combine(instant.date(), instant.time(), UTC)
     except OverflowError:
         raise InvalidInputError(f"{what} lies outside the years 1 to 9999 in UTC") from None
+    except (TypeError, ValueError, NotImplementedError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError(
+            f"{what} is no instant: its time zone does not tell its offset from UTC ({error})"
+        ) from None
 
 
 def parsed_instant(value: object, what: str) -> datetime:
     """An instant given as an aware datetime or as ISO 8601 text with an offset."""
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value)
+            value = datetime.fromisoformat(str.__str__(value))
         except ValueError:
             raise InvalidInputError(
                 f"{what} must be ISO 8601 with an offset, as 2026-01-31T11:44:00Z, "
                 f"not {shown(value)}"
             ) from None
     return checked_instant(value, what)
+
+
+def before(instant: datetime, by: timedelta) -> datetime:
+    """The instant so much earlier, or the first that there is."""
+    return instant - by if instant - FIRST_INSTANT > by else FIRST_INSTANT
 
 
 def instant_text(instant: datetime) -> str:
@@ -151,7 +223,7 @@ def checked_json(value: object, what: str, depth: int = MAX_JSON_DEPTH) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise InvalidInputError(f"{what} must be finite, JSON has no {value}")
-        return value
+        return float.__float__(value)
     if depth == 0:
         raise InvalidInputError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
     if is_mapping(value):
@@ -166,7 +238,7 @@ def checked_json(value: object, what: str, depth: int = MAX_JSON_DEPTH) -> Any:
 
 def _checked_key(key: object, what: str) -> str:
     # What it is called in a message is put together only if there is one.
-    if isinstance(key, str) and is_storable(key):
+    if type(key) is str and is_storable(key):
         return key
     return checked_text(key, f"a key in {what}")
 
@@ -177,7 +249,7 @@ def _checked_integer(value: int, what: str) -> int:
             f"{what} must lie within ±(2⁵³−1), beyond which JSON readers lose digits: "
             "store larger numbers as text"
         )
-    return value
+    return int.__index__(value)
 
 
 def same_json(one: Any, other: Any) -> bool:
@@ -216,11 +288,14 @@ def check_names(given: Collection[object], known: Collection[str], what: str) ->
 
 def shown(value: object) -> str:
     """A value as an error message may show it: escaped, and cut short."""
-    text = (
-        ascii(value)
-        if isinstance(value, str | int | float | bool | None)
-        else (type(value).__name__)
-    )
+    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
+        return f"a number of {value.bit_length():,} bits"
+    if isinstance(value, str):
+        text = ascii(str.__str__(value)[:_SHOWN_LENGTH])
+    elif value is None or isinstance(value, int | float):
+        text = repr(value)
+    else:
+        text = type(value).__name__
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}..."
 
 
@@ -240,16 +315,27 @@ class Actor:
     version: str | None = None
     account_id: str | None = None
 
+    # One call for all of them: every event that is read has an actor.
     def __attrs_post_init__(self) -> None:
-        if self.kind not in ACTOR_KINDS:
+        kind = self.kind
+        if kind not in ACTOR_KINDS:
             raise InvalidInputError(
-                f"an actor's kind is one of {', '.join(ACTOR_KINDS)}, not {shown(self.kind)}"
+                f"an actor's kind is one of {', '.join(ACTOR_KINDS)}, not {shown(kind)}"
             )
-        checked_id(self.id, "an actor's id")
+        if kind.__class__ is not str:
+            object.__setattr__(self, "kind", str.__str__(kind))
+        id = checked_id(self.id, "an actor's id")
+        if id is not self.id:
+            object.__setattr__(self, "id", id)
         if self.version is not None:
-            checked_id(self.version, "an actor's version")
+            self._check_id("version", self.version)
         if self.account_id is not None:
-            checked_id(self.account_id, "an actor's account_id")
+            self._check_id("account_id", self.account_id)
+
+    def _check_id(self, name: str, value: str) -> None:
+        checked = checked_id(value, f"an actor's {name}")
+        if checked is not value:
+            object.__setattr__(self, name, checked)
 
     @classmethod
     def human(cls, id: str, *, account_id: str | None = None) -> Actor:

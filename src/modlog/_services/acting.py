@@ -18,6 +18,7 @@ from modlog._domain.values import (
     checked_instant,
     checked_probability,
     checked_text,
+    checked_whole,
     shown,
 )
 from modlog._errors import InvalidInputError, MissingActorError, MissingReasonError
@@ -54,7 +55,8 @@ class Given(Circumstances, total=False):
     expected_version: int | None
 
 
-def _actor(value: object, what: str) -> Actor:
+def checked_actor(value: object, what: str) -> Actor:
+    """An actor, as it is."""
     if not isinstance(value, Actor):
         raise InvalidInputError(
             f"{what} must be an Actor, as Actor.human('wan'), not {shown(value)}"
@@ -63,7 +65,7 @@ def _actor(value: object, what: str) -> Actor:
 
 
 _CHECKS: Final = {
-    "actor": _actor,
+    "actor": checked_actor,
     "reason": checked_text,
     "policy": checked_id,
     "batch_id": checked_id,
@@ -166,16 +168,11 @@ def split(command: str, given: Mapping[str, Any]) -> tuple[Envelope, str | None,
         check_names(given, _OF_COMMANDS, f"{command}()")
     key = given.get("idempotency_key")
     if key is not None:
-        checked_text(key, "idempotency_key")
+        key = checked_text(key, "idempotency_key")
         if not key:
             raise InvalidInputError("idempotency_key must not be empty")
     version = given.get("expected_version")
-    if version is not None and (
-        isinstance(version, bool) or not isinstance(version, int) or version < 0
-    ):
-        raise InvalidInputError(
-            f"expected_version must be a version, from 0 for an account that is not there, "
-            f"not {shown(version)}"
-        )
+    if version is not None:
+        version = checked_whole(version, "expected_version, 0 for an account that is not there,")
     fields = {name: value for name, value in given.items() if name not in _COMMAND_ONLY}
     return envelope_for(command, fields), key, version

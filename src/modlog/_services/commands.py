@@ -72,7 +72,9 @@ class Commands:
         Raises:
             AccountExistsError: it exists already.
         """
-        return self._record("create", account_id, {"profile": profile or {}}, given)
+        return self._record(
+            "create", account_id, {"profile": {} if profile is None else profile}, given
+        )
 
     def change_profile(
         self, account_id: str, changes: Mapping[str, Any], **given: Unpack[Given]

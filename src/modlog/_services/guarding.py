@@ -12,7 +12,7 @@ from modlog._domain import guardrails as rules
 from modlog._domain.account import Account, AccountState, account_at
 from modlog._domain.events import ActionRefused, Envelope
 from modlog._domain.guardrails import Guardrails, check_approver
-from modlog._domain.values import Actor, shown
+from modlog._domain.values import Actor, before, checked_truth, shown
 from modlog._errors import GuardrailError, InvalidInputError
 from modlog._storage.store import Reader
 
@@ -37,7 +37,7 @@ class Override:
         Raises:
             InvalidInputError: an override without a second person's approval, or the reverse.
         """
-        if not override_protection:
+        if not checked_truth(override_protection, "override_protection"):
             if approved_by is not None:
                 raise InvalidInputError("approved_by= goes with override_protection=True")
             return None
@@ -133,7 +133,7 @@ def refused_actor(reader: Reader, actor: Actor, at: datetime) -> str | None:
 def _too_soon(guardrails: Guardrails, reader: Reader, intended: Intended) -> str | None:
     if not rules.is_bound_by_restoring(intended.actor, intended.action):
         return None
-    since = intended.at - guardrails.restored_within
+    since = before(intended.at, guardrails.restored_within)
     found = reader.restored_by_human(intended.account_id, since)
     return rules.RESTORED_BY_HUMAN if found else None
 
@@ -142,7 +142,7 @@ def _too_many(guardrails: Guardrails, reader: Reader, intended: Intended) -> str
     if intended.action != "delete":
         return None
     limit = guardrails.deletions_per_hour
-    since = intended.at - HOUR
+    since = before(intended.at, HOUR)
     if limit and not reader.has_grown_by(limit, since):
         return None  # so few events cannot hold too many deletions, and this is quick to know
     done = reader.deletions_by(intended.actor, since, limit) if limit else 0

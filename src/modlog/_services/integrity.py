@@ -8,7 +8,7 @@ from typing import Final
 from attrs import fields, frozen
 
 from modlog._domain.account import AccountState
-from modlog._errors import CorruptEventError
+from modlog._errors import CorruptCacheError, CorruptEventError
 from modlog._storage.checks import CHECKS, Finding, kinds_of_events
 from modlog._storage.clock import AcceptedClock, accepted_clocks
 from modlog._storage.database import Database, Session
@@ -81,6 +81,12 @@ class _Replaying:
 
     def compare(self) -> Iterator[Finding]:
         """The accounts whose projection is not what their events lead to."""
+        try:
+            yield from self._compared()
+        except CorruptCacheError as error:
+            yield Finding(check="projection", message=str(error))
+
+    def _compared(self) -> Iterator[Finding]:
         for account_id, replayed, stored in beside(
             self._replayed(), projected(self._database, self._session)
         ):

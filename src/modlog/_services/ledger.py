@@ -15,7 +15,16 @@ from modlog._domain.blame import Blame, blame
 from modlog._domain.events import RecordedEvent
 from modlog._domain.guardrails import Guardrails
 from modlog._domain.selection import Selection
-from modlog._domain.values import Actor, checked_id, from_micros, shown
+from modlog._domain.values import (
+    Actor,
+    checked_callable,
+    checked_id,
+    checked_position,
+    checked_seconds,
+    checked_truth,
+    from_micros,
+    shown,
+)
 from modlog._errors import AccountNotFoundError, InvalidInputError
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
@@ -32,7 +41,7 @@ from modlog._services.reverts import (
     asked_for,
 )
 from modlog._services.sweeps import SweepOutcome, SweepPlan, SweepProgress, Sweeps
-from modlog._services.views import ClockName, View, checked_statuses
+from modlog._services.views import ClockName, View, checked_flagged, checked_statuses
 from modlog._storage.clock import AcceptedClock, Clock, checked_clock
 from modlog._storage.database import LOCK_TIMEOUT
 from modlog._storage.opening import open_store
@@ -134,7 +143,7 @@ class ModLog(Commands):
         Raises:
             AccountNotFoundError: the ledger has no event of it.
         """
-        checked_id(account_id, "account_id")
+        account_id = checked_id(account_id, "account_id")
         with self._reader() as reader:
             state, head = reader.state_and_head(account_id)
         if state.version == 0:
@@ -155,9 +164,7 @@ class ModLog(Commands):
             status: only those with this status, or with one of these.
             flagged: only those with a flag of this label; True for any flag, False for none.
         """
-        statuses = checked_statuses(status)
-        if isinstance(flagged, str):
-            checked_id(flagged, "flagged")
+        statuses, flagged = checked_statuses(status), checked_flagged(flagged)
         with self._reader() as reader:
             at = self._instant(reader.head().recorded_at)
         return self._accounts(statuses, flagged, at)
@@ -187,7 +194,7 @@ class ModLog(Commands):
         Raises:
             AccountNotFoundError: the ledger has no event of it.
         """
-        checked_id(account_id, "account_id")
+        account_id = checked_id(account_id, "account_id")
         with self._reader() as reader:
             events = reader.history(account_id)
         if not events:
@@ -227,10 +234,15 @@ class ModLog(Commands):
             after: start behind this position; 0 for the beginning.
             follow: wait for more at the end of the log; False ends there.
             timeout: end when nothing new came for so many seconds; None waits for ever.
+
+        Raises:
+            InvalidInputError: no position, or a time that is none.
         """
+        after = checked_position(after, "after")
+        wait = checked_seconds(timeout, "timeout") if checked_truth(follow, "follow") else 0.0
         with self._reader() as reader:
             condition = reader.condition(Selection(after_position=after))
-        return self._follow(condition, after, timeout if follow else 0.0)
+        return self._follow(condition, after, wait)
 
     def _follow(
         self, condition: Condition, after: int, timeout: float | None
@@ -525,7 +537,7 @@ class ModLog(Commands):
         Args:
             progress: called now and then with the number of accounts replayed so far.
         """
-        return verify(self._store, progress)
+        return verify(self._store, checked_callable(progress, "progress"))
 
     def rebuild(self, progress: Callable[[int], object] | None = None) -> int:
         """Make the current state again from the events, in one transaction.
@@ -536,6 +548,7 @@ class ModLog(Commands):
         Returns:
             the number of accounts.
         """
+        checked_callable(progress, "progress")
         with self._store.writing(self._clock()) as writer:
             return rebuild_all(self._store.database, writer.session, progress)
 

@@ -26,7 +26,7 @@ from modlog._domain.events import (
 from modlog._domain.guardrails import OWN_ACCOUNT, UNPROTECT, Guardrails
 from modlog._domain.reverts import Remark, Reversal, remarks, reversal, same_outcome
 from modlog._domain.selection import Selection
-from modlog._domain.values import checked_id, shown, to_micros
+from modlog._domain.values import checked_callable, checked_id, checked_truth, shown, to_micros
 from modlog._errors import ConflictError, GuardrailError, InvalidInputError, IrreversibleError
 from modlog._services.acting import envelope_for
 from modlog._services.guarding import Intended, Refuse, check_actor, refusal
@@ -216,7 +216,7 @@ def asked_for(
         raise InvalidInputError(f"on_conflict must be itemise or raise, not {shown(on_conflict)}")
     batch = f"revert-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
     envelope = replaced(envelope_for("revert", given), batch_id=batch)
-    return Asked(batch, envelope, on_conflict, progress)
+    return Asked(batch, envelope, on_conflict, checked_callable(progress, "progress"))
 
 
 @define(eq=False)
@@ -594,7 +594,7 @@ def check_selection(selection: object, *, everything: bool) -> None:
     """
     if not isinstance(selection, Selection):
         raise InvalidInputError(f"a revert takes a Selection, not {shown(selection)}")
-    if selection.is_everything and not everything:
+    if selection.is_everything and not checked_truth(everything, "everything"):
         raise InvalidInputError(
             "Selection() means every event of the ledger: say everything=True if that is meant"
         )

@@ -31,7 +31,7 @@ from modlog._domain.sweeps import (
     sweep_command,
     sweep_of,
 )
-from modlog._domain.values import Actor, instant_text, to_micros
+from modlog._domain.values import Actor, before, instant_text, to_micros
 from modlog._errors import InvalidInputError
 from modlog._services.guarding import HOUR
 from modlog._storage.store import Reader, Writer
@@ -97,7 +97,7 @@ def _rules_for(guardrails: Guardrails, action: str, actor: Actor, at: datetime) 
     return Rules(
         spares_protected=True,
         own_account=actor.account_id if action == "restore" else None,
-        restored_since=to_micros(at - guardrails.restored_within) if bound else None,
+        restored_since=to_micros(before(at, guardrails.restored_within)) if bound else None,
     )
 
 
@@ -180,7 +180,7 @@ class Executing:
 
     def _allowed(self, limit: int, planner: Actor, at: datetime) -> int:
         """How many accounts the planner may delete now, before the hour is over."""
-        return max(limit - self.reader.deletions_by(planner, at - HOUR, max(limit, 1)), 0)
+        return max(limit - self.reader.deletions_by(planner, before(at, HOUR), max(limit, 1)), 0)
 
     def _record(
         self, writer: Writer, sweep: Sweep, last: str, number: int, outcomes: Mapping[str, int]

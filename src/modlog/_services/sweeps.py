@@ -35,9 +35,19 @@ from modlog._domain.sweeps import (
     sweep_command,
     sweep_of,
 )
-from modlog._domain.values import Actor, checked_id, from_micros, shown, to_micros
+from modlog._domain.values import (
+    Actor,
+    before,
+    checked_callable,
+    checked_id,
+    checked_iterable,
+    checked_whole,
+    from_micros,
+    shown,
+    to_micros,
+)
 from modlog._errors import ConflictError, GuardrailError, InvalidInputError, SweepNotFoundError
-from modlog._services.acting import check_reason, envelope_for, settled_actor
+from modlog._services.acting import check_reason, checked_actor, envelope_for, settled_actor
 from modlog._services.guarding import HOUR, Refuse, check_actor
 from modlog._services.reverts import check_selection
 from modlog._services.sweep_chunks import (
@@ -320,6 +330,7 @@ class Sweeps:
         given: Mapping[str, Any],
     ) -> SweepPlan:
         """See `ModLog.plan_sweep`."""
+        action = checked_id(action, "action")
         command = sweep_command(action, arguments)
         batch = f"sweep-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
         envelope = _envelope("sweep", given, batch)
@@ -374,7 +385,7 @@ class Sweeps:
     ) -> bool:
         if not self.guardrails.enabled:
             return False
-        recent = sweeping.decisions_after(reader.position_at(writer.instant - HOUR))
+        recent = sweeping.decisions_after(reader.position_at(before(writer.instant, HOUR)))
         return self.guardrails.needs_approval(
             size + size_without_approval(recent, planner),
             lambda enough: sweeping.active(writer.at, enough),
@@ -401,7 +412,7 @@ class Sweeps:
 
     def get(self, batch_id: str) -> SweepPlan:
         """See `ModLog.sweep`."""
-        checked_id(batch_id, "batch_id")
+        batch_id = checked_id(batch_id, "batch_id")
         with self._working() as reader:
             records = Sweeping(reader.store.database, reader.session).records(batch_id)
         if not records:
@@ -510,7 +521,9 @@ class Sweeps:
         self, plan: SweepPlan, progress: Progress | None, actor: Actor | None
     ) -> SweepOutcome:
         """See `SweepPlan.execute`."""
-        runner = actor or settled_actor("a sweep", plan.sweep.planned.actor)
+        checked_callable(progress, "progress")
+        given = None if actor is None else checked_actor(actor, "actor")
+        runner = given or settled_actor("a sweep", plan.sweep.planned.actor)
         envelope = replaced(envelope_of(plan.sweep), actor=runner)
         with self._recording("execute", envelope), self._working() as reader:
             sweeping = Sweeping(reader.store.database, reader.session)
@@ -541,13 +554,9 @@ def _envelope(command: str, given: Mapping[str, Any], batch_id: str) -> Envelope
 
 
 def _checked_number(number: object) -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise InvalidInputError(f"give a number of accounts, from 0, not {shown(number)}")
-    return number
+    return checked_whole(number, "the number of accounts")
 
 
 def _ids(ids: Iterable[str | Account]) -> Iterator[str]:
-    if isinstance(ids, str | bytes):
-        raise InvalidInputError("a sweep takes several ids: put one into a list")
-    for one in ids:
+    for one in checked_iterable(ids, "the ids of a sweep"):
         yield one.id if isinstance(one, Account) else checked_id(one, "account_id")

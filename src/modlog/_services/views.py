@@ -15,7 +15,14 @@ from modlog._domain.account import Account, AccountState, Status, account_at, re
 from modlog._domain.decisions import Command, decide
 from modlog._domain.events import Entry
 from modlog._domain.selection import EVERYTHING, Scope, Selection
-from modlog._domain.values import FIRST_INSTANT, checked_id, checked_instant, parsed_instant, shown
+from modlog._domain.values import (
+    FIRST_INSTANT,
+    checked_id,
+    checked_instant,
+    checked_iterable,
+    parsed_instant,
+    shown,
+)
 from modlog._errors import AccountNotFoundError, InvalidInputError
 from modlog._services.records import read_command
 from modlog._storage.database import Row
@@ -83,7 +90,8 @@ class View:
             head = reader.head().position
             if not 0 <= position <= head:
                 raise InvalidInputError(
-                    f"as_of() takes a position from 0 to the log's end, now {head}, not {position}"
+                    f"as_of() takes a position from 0 to the log's end, now {head}, not "
+                    f"{shown(position)}"
                 )
             recorded_at = reader.recorded_at(position)
         return self._narrowed(Scope(up_to_position=position), at=recorded_at or FIRST_INSTANT)
@@ -109,7 +117,7 @@ class View:
             RefusedError, AccountNotFoundError: a command that the view does not allow.
             InvalidInputError: a record that cannot be read.
         """
-        additions = tuple(_addition(record) for record in records)
+        additions = tuple(map(_addition, checked_iterable(records, "the records of with_()")))
         view = replaced(self, additions=(*self._additions, *additions))
         with view._reading() as reader:
             view._supposed(reader, view._instant(reader))
@@ -126,7 +134,7 @@ class View:
         Raises:
             AccountNotFoundError: no event of it lies within the view.
         """
-        checked_id(account_id, "account_id")
+        account_id = checked_id(account_id, "account_id")
         with self._reading() as reader:
             at = self._instant(reader)
             states = self.states_of(reader, [account_id], at)
@@ -148,9 +156,7 @@ class View:
             status: only those with this status, or with one of these.
             flagged: only those with a flag of this label; True for any flag, False for none.
         """
-        statuses = checked_statuses(status)
-        if isinstance(flagged, str):
-            checked_id(flagged, "flagged")
+        statuses, flagged = checked_statuses(status), checked_flagged(flagged)
         return self._accounts(statuses, flagged)
 
     def _accounts(
@@ -295,12 +301,23 @@ def checked_statuses(
     """
     if status is None:
         return ()
-    several = (status,) if isinstance(status, str) else tuple(status)
+    several = (status,) if isinstance(status, str) else tuple(checked_iterable(status, "status"))
     if not several:
         raise InvalidInputError("status is an empty collection: leave it out to mean any")
-    try:
-        return tuple(Status(one) for one in several)
-    except ValueError:
-        raise InvalidInputError(
-            f"status must be one of {', '.join(Status)}, not {shown(status)}"
-        ) from None
+    for one in several:
+        if not isinstance(one, str) or one not in tuple(Status):
+            raise InvalidInputError(f"status must be one of {', '.join(Status)}, not {shown(one)}")
+    return tuple(Status(one) for one in several)
+
+
+def checked_flagged(flagged: object) -> str | bool | None:
+    """A flag's label, or whether there is any; None for either.
+
+    Raises:
+        InvalidInputError: what is neither.
+    """
+    if isinstance(flagged, str):
+        return checked_id(flagged, "flagged")
+    if flagged is None or isinstance(flagged, bool):
+        return flagged
+    raise InvalidInputError(f"flagged must be a label, True or False, not {shown(flagged)}")

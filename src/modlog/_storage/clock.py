@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Final
 
 from attrs import frozen
 
 from modlog._domain.events import Envelope
-from modlog._domain.values import Actor, checked_instant, from_micros, instant_text, to_micros
-from modlog._errors import ClockError, RefusedError
+from modlog._domain.values import (
+    Actor,
+    checked_instant,
+    from_micros,
+    instant_text,
+    shown,
+    to_micros,
+)
+from modlog._errors import ClockError, InvalidInputError, RefusedError
 from modlog._storage.database import Database, Head, Session
 from modlog._storage.schema import CLOCKS
 
@@ -35,7 +42,20 @@ def checked_clock(clock: Clock | None) -> Clock:
     """The clock that was given, its answers checked; else the machine's."""
     if clock is None:
         return system_clock
-    return lambda: checked_instant(clock(), "the clock's answer")
+    if not callable(clock):
+        raise InvalidInputError(f"clock= takes something to call, not {shown(clock)}")
+    return lambda: _checked(clock())
+
+
+def _checked(answer: object) -> datetime:
+    now = checked_instant(answer, "the clock's answer")
+    if now.year == MAXYEAR:
+        # Each transaction is later than the one before it: after the last instant there is none.
+        raise ClockError(
+            f"the clock says {instant_text(now)}, in the last year that there is: set it right; "
+            "nothing was written"
+        )
+    return now
 
 
 @frozen(kw_only=True)

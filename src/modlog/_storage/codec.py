@@ -82,7 +82,7 @@ def event_from(type_name: str, schema: int, data: str) -> Event:
     """
     try:
         return event_of(type_name, fields_from(type_name, schema, data))
-    except (InvalidInputError, orjson.JSONDecodeError, TypeError) as error:
+    except (InvalidInputError, ValueError, TypeError, AttributeError) as error:
         raise CorruptEventError(
             f"a stored event of type {shown(type_name)}, schema {schema}, cannot be read: {error}"
         ) from error
@@ -199,7 +199,14 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
             correlation_id=correlation_id,
             event=event_from(type_name, schema, data),
         )
-    except (CorruptEventError, InvalidInputError, TypeError, OverflowError) as error:
+    except (
+        CorruptEventError,
+        InvalidInputError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        AttributeError,
+    ) as error:
         raise CorruptEventError(f"the event at position {position} is damaged: {error}") from error
 
 

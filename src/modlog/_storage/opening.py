@@ -23,8 +23,10 @@ _EXPECTED: Final = (
 )
 # Text without :// that may be a URL, with a password, misspelt.
 _MISSPELT: Final = re.compile(r".*[:@]|(sqlite|postgres(ql)?)(//|$)", re.DOTALL | re.IGNORECASE)
-# What a path does not hold: control characters, and bytes that are no text.
-_NO_PATH: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# What a path does not hold: control characters, and what stands for no byte of a file's name.
+_NO_PATH: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
+# How Python writes bytes of a file's name that are no UTF-8.
+_ODD_BYTES: Final = "surrogateescape"
 # The second is Heroku's, the third SQLAlchemy's way to name the driver.
 _POSTGRES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _MODES: Final = ("ro", "rw", "rwc")
@@ -103,10 +105,10 @@ def file_url(path: object) -> str:
     """
     if not isinstance(path, str) or not path or _NO_PATH.search(path):
         raise InvalidUrlError(
-            "a path is text, not empty, without control characters and in the file system's "
-            f"encoding; {_EXPECTED}"
+            "a path is text, not empty, without control characters and lone surrogates; "
+            f"{_EXPECTED}"
         )
-    return f"sqlite:///{quote(path)}"
+    return f"sqlite:///{quote(path, errors=_ODD_BYTES)}"
 
 
 def _sqlite_store(url: str, schema: str | None, lock_timeout: float, *, read_only: bool) -> Store:
@@ -120,7 +122,7 @@ def _sqlite_store(url: str, schema: str | None, lock_timeout: float, *, read_onl
     if options or mode not in _MODES or parts.fragment:
         raise InvalidUrlError(f"an SQLite URL takes mode={'|'.join(_MODES)} and nothing else")
     mode = "ro" if read_only else mode
-    path = unquote(parts.path[1:])
+    path = unquote(parts.path[1:], errors=_ODD_BYTES)
     # SQLite would make a database without a name, gone when it is closed, for an empty path.
     if not parts.path or path == ":memory:":
         if read_only:

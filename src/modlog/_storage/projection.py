@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from operator import itemgetter
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import orjson
 from attrs import define, field
 
 from modlog._domain.account import AccountState, StandingSanction
 from modlog._domain.values import from_micros, same_json, to_micros
+from modlog._errors import CorruptCacheError
 from modlog._storage.codec import canonical
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.schema import ACCOUNTS, FLAGS, SANCTIONS
@@ -57,7 +58,21 @@ def sanctioned_sql(database: Database, which: str) -> str:
 
 
 def states_of(rows: Iterable[Row]) -> dict[str, AccountState]:
-    """The states that the rows of `card_sql` describe, by account."""
+    """The states that the rows of `card_sql` describe, by account.
+
+    Raises:
+        CorruptCacheError: a row is not what modlog writes.
+    """
+    try:
+        return _states_of(rows)
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise CorruptCacheError(
+            f"the tables of the current state are damaged ({error}): rebuild() makes them again "
+            "from the events"
+        ) from error
+
+
+def _states_of(rows: Iterable[Row]) -> dict[str, AccountState]:
     states: dict[str, AccountState] = {}
     parts = []
     for row in rows:
@@ -68,7 +83,7 @@ def states_of(rows: Iterable[Row]) -> dict[str, AccountState]:
                 created=bool(row[5]),
                 erased=bool(row[6]),
                 protected=bool(row[7]),
-                profile=orjson.loads(row[8]),
+                profile=_profile(row[8]),
                 reverted=bool(row[4]),
             )
         else:
@@ -83,6 +98,13 @@ def states_of(rows: Iterable[Row]) -> dict[str, AccountState]:
                 text, from_micros(since), None if until is None else from_micros(until)
             )
     return states
+
+
+def _profile(text: str) -> dict[str, Any]:
+    profile = orjson.loads(text)
+    if not isinstance(profile, dict):
+        raise ValueError("a profile is no JSON object")
+    return profile
 
 
 @define

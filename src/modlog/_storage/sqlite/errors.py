@@ -44,6 +44,11 @@ def translated() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translation(error) from error
+    except UnicodeDecodeError as error:
+        raise SchemaError(
+            f"SQLite: a stored text is no UTF-8 ({error.reason}): the file is damaged; restore it "
+            "from a backup"
+        ) from error
 
 
 def translation(error: sqlite3.Error) -> ModlogError:

@@ -59,7 +59,9 @@ class File:
 
     def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"file:{quote(self.path)}?mode={self.mode}" if self.path else ":memory:",
+            f"file:{quote(self.path, errors='surrogateescape')}?mode={self.mode}"
+            if self.path
+            else ":memory:",
             uri=bool(self.path),
             isolation_level=None,
             check_same_thread=False,

@@ -52,13 +52,13 @@ def pytest_make_collect_report():
 
 
 def no_skip(report):
-    """Where every test has to run, a skip is a failure; real data alone may be absent."""
+    """Where every test has to run, a skip is a failure, but for what may be absent."""
     if os.environ.get("MODLOG_TEST_NO_SKIPS") != "1":
         return report
     if not report.skipped or hasattr(report, "wasxfail"):
         return report
     reason = report.longrepr[2].removeprefix("Skipped: ")
-    if not reason.startswith("real data:"):
+    if not reason.startswith(("real data:", "PgBouncer:")):
         report.outcome = "failed"
         report.longrepr = f"skipped, and nothing may be skipped here: {reason}"
     return report

@@ -119,7 +119,8 @@ def verified(log, number):
 # more than on the day they were counted, since versions of Python differ. A change that needs
 # more has to say why.
 CALLS: dict[Any, dict[str, float]] = {
-    commanded: {"sqlite": 210, "postgres": 157},
+    # On PostgreSQL the driver prepares statements and reads results by itself, behind its cursor.
+    commanded: {"sqlite": 210, "postgres": 277},
     imported: {"sqlite": 102, "postgres": 120},
     marked: {"sqlite": 112, "postgres": 136},
     read: {"sqlite": 23, "postgres": 23},

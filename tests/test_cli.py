@@ -405,7 +405,8 @@ def test_every_command_on_every_store(file, kind):
             assert (result.exit_code, result.stderr) == (0, "")
             return [json.loads(line) for line in result.stdout.splitlines()]
 
-        assert answer("import", file(THREE))[0]["recorded"] == 3
+        create = ["--create"] if place.schema else []
+        assert answer("import", file(THREE), *create)[0]["recorded"] == 3
         assert answer("show", "2")[0]["status"] == "deleted"
         assert len(answer("history", "1")) == 3
         assert [account["id"] for account in answer("accounts")] == ["1", "2"]
@@ -566,3 +567,14 @@ def test_the_library_does_not_load_what_only_the_terminal_needs():
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert loaded.stdout == b"set()\n"
+
+
+def test_an_import_makes_a_schema_only_when_asked(file, postgres_url, schema):
+    arguments = ["import", str(file(THREE)), "--db", postgres_url, "--schema", schema]
+
+    refused = CliRunner().invoke(commands, arguments)
+
+    assert refused.exit_code == 3
+    assert "modlog import --create" in refused.stderr
+    assert CliRunner().invoke(commands, [*arguments, "--create"]).exit_code == 0
+    assert CliRunner().invoke(commands, arguments).exit_code == 0

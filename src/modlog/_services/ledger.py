@@ -582,6 +582,7 @@ class ModLog(Commands):
             for name, value in (("reason", reason), ("actor", actor))
             if value is not None
         }
+        dry_run = checked_truth(dry_run, "dry_run")
         return accept_clock(self._store, self._clock(), given, dry_run=dry_run)
 
     def _present(self, reader: Reader) -> datetime:

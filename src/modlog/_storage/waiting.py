@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from math import isfinite
 from typing import Final
 from weakref import ref
 
@@ -125,7 +124,7 @@ def checked_timeout(value: object) -> float:
     Raises:
         InvalidInputError: no number, or none that both databases can wait.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInputError(f"lock_timeout is a number of seconds, not {shown(value)}")
     if not _MIN_TIMEOUT <= value <= _MAX_TIMEOUT:
         raise InvalidInputError(

@@ -145,6 +145,7 @@ def test_a_writer_with_the_least_privileges_does_everything(writer, postgres_url
         "SET session_replication_role = replica",
         "DROP SCHEMA {} CASCADE",
         "UPDATE {}.modlog_meta SET value = 'x'",
+        "DELETE FROM {}.modlog_clocks",
         "DELETE FROM {}.modlog_keys",
         "DELETE FROM {}.modlog_sweep_targets",
         "DELETE FROM {}.modlog_head",

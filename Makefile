@@ -22,7 +22,7 @@ demo: $(VENV)/.package ## a mistaken clean-up, and the way back
 	@$(BIN)/python examples/incident.py
 
 test: check $(VENV)/.package $(VENV)/.dev ## check, then every test with coverage
-	@MODLOG_HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n 2 -rs --cov --cov-report=term-missing:skip-covered $(ARGS)
+	@MODLOG_HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n 2 --dist worksteal -rs --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 check: $(VENV)/.dev ## style, types and floors
 	@$(BIN)/ruff check --quiet $(CODE)

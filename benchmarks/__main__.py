@@ -12,6 +12,7 @@ from typing import Final
 from benchmarks import machine
 from benchmarks.places import POSTGRES, STORES, opened
 from benchmarks.plot import plot
+from benchmarks.real import BLOCK_LOG
 from benchmarks.running import LOGS, OPERATIONS, Plan, Run
 from benchmarks.systems import SYSTEMS
 from benchmarks.tables import Results, markdown, summary
@@ -34,6 +35,8 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+    if "real" in options.operations and not BLOCK_LOG.exists():
+        _tell(f"no real block log at {BLOCK_LOG}: its import is left out")
     plan = Plan(
         n=options.n,
         commands=options.commands,
@@ -41,6 +44,7 @@ def main() -> int:
         operations=tuple(options.operations),
         systems=_there(options.systems),
         stores=tuple(options.stores),
+        lines=options.lines,
         logs=() if options.growth is None else tuple(options.growth) or LOGS,
     )
     _finish(_measured(plan, options.results, busy), options)
@@ -57,6 +61,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--n", type=int, default=20_000, help="accounts, or events of a log (%(default)s)")
     add("--commands", type=int, default=1_000, help="durable commands a turn (%(default)s)")
+    add("--lines", type=int, metavar="N", help="only so many lines of the real block log")
     add("--rounds", type=int, default=5, help="turns of each system (%(default)s)")
     for name, known in (("operations", OPERATIONS), ("systems", SYSTEMS), ("stores", STORES)):
         number = "*" if name == "operations" else "+"

@@ -1,10 +1,10 @@
 """A large log in a minute or two: five events of each account, written by a few statements.
 
-The events lie in layers, all creations first, then all flags and so on, and the ids are in no
-order, so that the history of an account is spread over the whole log as it is in life. Indexes
-and triggers are set aside meanwhile and made again as modlog had made them, but before the last
-layer: an index that is made at once is full to the brim, and would be split by the first events
-after it, page by page, as no log in use is.
+Each event was a command of its own, and has an act of its own. They lie in layers, all creations
+first, then all flags and so on, and the ids are in no order, so that the history of an account is
+spread over the whole log as it is in life. Indexes and triggers are set aside meanwhile and made
+again as modlog had made them, but before the last layer: an index that is made at once is full to
+the brim, and would be split by the first events after it, page by page, as no log in use is.
 """
 
 from __future__ import annotations
@@ -19,20 +19,33 @@ from benchmarks.places import Place
 
 _MICROS: Final = 1_000_000
 _BEGIN: Final = 1_704_067_200 * _MICROS
-# Type and data of each layer, the data as SQL.
+# Type, data and personal data of each layer, the data as SQL.
 _LAYERS: Final = (
-    ("account.created", '\'{"profile":{"nickname":"member \' || i || \'"}}\''),
-    ("account.flagged", '\'{"label":"spam","score":null}\''),
-    ("account.suspended", "'{\"until\":null}'"),
-    ("account.restored", "'{\"lifts\":[3]}'"),
-    ("profile.changed", '\'{"changes":{"nickname":"new \' || i || \'"}}\''),
+    ("account.created", "NULL", '\'{"profile":{"nickname":"member \' || i || \'"}}\''),
+    ("account.flagged", '\'{"label":"spam","score":null}\'', "NULL"),
+    ("account.suspended", "'{\"until\":null}'", "NULL"),
+    ("account.restored", "'{\"lifts\":[3]}'", "NULL"),
+    ("profile.changed", "NULL", '\'{"changes":{"nickname":"new \' || i || \'"}}\''),
 )
 EVENTS_OF_ACCOUNT: Final = len(_LAYERS)
+_ACTS: Final = (
+    "INSERT INTO modlog_acts (number, recorded_at, type, schema, actor_kind, actor_id, reason,"
+    " policy) SELECT i + {before} + 1, {begin} + i * {micros}, '{type}', 1, 'human',"
+    " 'moderator-' || (i % 20), 'against the rules', 'spam' FROM numbers ORDER BY i"
+)
 _EVENTS: Final = (
-    "INSERT INTO modlog_events (position, recorded_at, occurred_at, version, schema, account_id,"
-    " type, actor_kind, actor_id, reason, policy, data) SELECT i + {before} + 1,"
-    " {begin} + i * {micros}, {begin} + i * {micros}, {version}, 1, id, '{type}', 'human',"
-    " 'moderator-' || (i % 20), 'against the rules', 'spam', {data} FROM numbers ORDER BY i"
+    "INSERT INTO modlog_events (position, act, stream, version, data, personal)"
+    " SELECT i + {before} + 1, i + {before} + 1, i + 1, {version}, {data}, {personal}"
+    " FROM numbers ORDER BY i"
+)
+# What stands: the account, its flag, and for a while the suspension, by the layer of each.
+_SPANS: Final = (
+    "INSERT INTO modlog_spans SELECT i + 1, version, i + 1 + (version - 1) * {accounts}, facet,"
+    " {begin} + (i + (version - 1) * {accounts}) * {micros}, NULL, label, NULL,"
+    " i + 1 + (ended - 1) * {accounts}, {begin} + (i + (ended - 1) * {accounts}) * {micros}"
+    " FROM numbers CROSS JOIN (SELECT 1 AS version, 1 AS facet, NULL AS label,"
+    " CAST(NULL AS bigint) AS ended UNION ALL SELECT 2, 2, 'spam', NULL"
+    " UNION ALL SELECT 3, 4, NULL, 4) AS stays ORDER BY i, version"
 )
 _HASHED: Final = "(i * 2654435761) % 4294967296"  # as workload.account_id has it
 
@@ -59,8 +72,8 @@ def _fill_sqlite(place: Place, accounts: int) -> None:
             " FROM n"
         )
         aside = run(
-            "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'modlog_events'"
-            " AND type IN ('index', 'trigger') AND sql IS NOT NULL"
+            "SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN ('modlog_streams',"
+            " 'modlog_acts', 'modlog_events') AND type IN ('index', 'trigger') AND sql IS NOT NULL"
         ).fetchall()
         for kind, name, _ in aside:
             run(f"DROP {kind} {name}")
@@ -94,7 +107,8 @@ def _fill_postgres(place: Place, accounts: int) -> None:
         run("ANALYZE numbers")
         aside = run(
             "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
-            " AND tablename = 'modlog_events' AND indexname NOT LIKE '%_pkey'"
+            " AND tablename IN ('modlog_streams', 'modlog_acts', 'modlog_events')"
+            " AND indexname NOT LIKE '%_pkey'"
         )
         for name, _ in aside:
             run(f"DROP INDEX {name}")
@@ -105,28 +119,26 @@ def _fill_postgres(place: Place, accounts: int) -> None:
 
         _write(run, accounts, make_again)
         run(
-            "UPDATE modlog_head SET (position, recorded_at) = (SELECT position, recorded_at"
-            " FROM modlog_events ORDER BY position DESC LIMIT 1)"
+            "UPDATE modlog_head SET (position, recorded_at) = (SELECT number, recorded_at"
+            " FROM modlog_acts ORDER BY number DESC LIMIT 1)"
         )
         run("VACUUM ANALYZE")  # what the server would do by itself some time later
 
 
 def _write(run: Run, accounts: int, make_indexes: Callable[[], None]) -> None:
     """The events, layer by layer, and the current state that they lead to."""
-    for version, (type_, data) in enumerate(_LAYERS, 1):
+    run("INSERT INTO modlog_streams SELECT i + 1, 'account', id FROM numbers ORDER BY i")
+    for version, (type_, data, personal) in enumerate(_LAYERS, 1):
         if version == EVENTS_OF_ACCOUNT:
             make_indexes()
         before = (version - 1) * accounts
         begin = _BEGIN + before * _MICROS
-        run(
-            _EVENTS.format(
-                before=before, begin=begin, micros=_MICROS, version=version, type=type_, data=data
-            )
-        )
+        run(_ACTS.format(before=before, begin=begin, micros=_MICROS, type=type_))
+        run(_EVENTS.format(before=before, version=version, data=data, personal=personal))
     version = EVENTS_OF_ACCOUNT
     latest = _BEGIN + (version - 1) * accounts * _MICROS
     run(
-        f"INSERT INTO modlog_accounts SELECT id, {version}, {latest} + i * {_MICROS}, 1, 0, 0, 0,"
-        " '{\"nickname\":\"new ' || i || '\"}' FROM numbers ORDER BY id"
+        f"INSERT INTO modlog_accounts SELECT i + 1, {version}, {latest} + i * {_MICROS}, 1,"
+        " '{\"nickname\":\"new ' || i || '\"}' FROM numbers ORDER BY i"
     )
-    run("INSERT INTO modlog_flags SELECT id, 2, 'spam' FROM numbers ORDER BY id")
+    run(_SPANS.format(accounts=accounts, begin=_BEGIN, micros=_MICROS))

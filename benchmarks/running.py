@@ -13,7 +13,8 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from benchmarks.places import Place, Places
-from benchmarks.systems import PEERS, SYSTEMS
+from benchmarks.real import BLOCK_LOG, LINES
+from benchmarks.systems import PEERS, SYSTEMS, TOGETHER
 from benchmarks.tasks import Task
 from benchmarks.worker import GROWTH, WAVE, WRITERS, accounts_needed
 
@@ -42,23 +43,24 @@ class Operation:
     after: str | None = None
 
 
-_ALL: Final = tuple(SYSTEMS)
+_ALL: Final = tuple(name for name in SYSTEMS if name != TOGETHER)
 OPERATIONS: Final = {
     "command": Operation("one durable command", "commands", "accounts", _ALL),
     "writers": Operation(
         f"{WRITERS} writer processes", "commands", "accounts", _ALL, ("postgres",)
     ),
     "create": Operation("creation of accounts", "accounts", None, _ALL),
-    "sweep": Operation("sweep: all deleted", "accounts", "population", _ALL),
+    "sweep": Operation("sweep: all deleted", "accounts", "population", tuple(SYSTEMS)),
     "plan": Operation(
         "plan_revert of the sweep", "accounts", "population", ("modlog",), after="sweep"
     ),
-    "undo": Operation("undo of the sweep", "accounts", "population", _ALL, after="sweep"),
+    "undo": Operation("undo of the sweep", "accounts", "population", tuple(SYSTEMS), after="sweep"),
     "as_of": Operation("state of all accounts earlier", "events", "mixed", _ALL),
     "fold": Operation("the same, decoded events folded", "events", "mixed", ("modlog",)),
     "history": Operation("history of one account", "accounts", "mixed", _ALL),
     "actor": Operation("deletions by one actor", "actors", "mixed", ("modlog", "floor", *PEERS)),
     "ingest": Operation("import of mixed records", "records", None, ("modlog", "floor")),
+    "real": Operation("import of a real block log", "records", None, ("modlog",)),
     "replay": Operation("full replay", "events", "mixed", ("modlog", "eventsourcing")),
     "verify": Operation("verification", "events", "mixed", ("modlog",)),
     "rebuild": Operation("rebuild of the current state", "events", "mixed", ("modlog",)),
@@ -90,6 +92,7 @@ class Plan:
         n: accounts of a population, records and events of a log.
         commands: durable commands of a turn.
         rounds: turns of each system.
+        lines: how many lines of the real block log are loaded; all if there are none given.
         logs: sizes of logs between which the growth of costs is measured.
     """
 
@@ -99,6 +102,7 @@ class Plan:
     operations: tuple[str, ...]
     systems: tuple[str, ...]
     stores: tuple[str, ...]
+    lines: int | None = None
     logs: tuple[int, ...] = ()
 
     @property
@@ -111,6 +115,8 @@ class Plan:
         for round_ in range(self.rounds):
             for store in self.stores:
                 for name in self.operations:
+                    if name == "real" and not BLOCK_LOG.exists():
+                        continue
                     operation = OPERATIONS[name]
                     for system in self.systems:
                         can = store in operation.stores and store in SYSTEMS[system].stores
@@ -189,10 +195,11 @@ class Run:
         works_on = OPERATIONS[name].works_on
         if works_on is None:
             rewrites = (name, system) == ("ingest", "floor")
-            source = self._filled_place("mixed", "modlog", store) if rewrites else None
+            source = self._filled_place("import", "modlog", store) if rewrites else None
             place = self.places.fresh(store)
+            n = (self.plan.lines or LINES) if name == "real" else self.plan.n
             try:
-                return _run(self._task(name, system, place, self.plan.n, source=source))
+                return _run(self._task(name, system, place, n, source=source))
             finally:
                 self.places.drop(place)
         if works_on == "population":
@@ -235,7 +242,7 @@ class Run:
             place = self._filled[key] = self.places.fresh(store)
             n = (
                 self.plan.n
-                if works_on == "mixed"
+                if works_on in ("mixed", "import")
                 else 2 * self.plan.rounds * self.plan.accounts_a_turn
             )
             _run(self._task(f"fill_{works_on}", system, place, n))

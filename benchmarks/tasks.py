@@ -85,6 +85,10 @@ class Stopwatch:
         finally:
             self.seconds += time.perf_counter() - self._since
 
+    def so_far(self) -> float:
+        """The seconds until now, from inside its block."""
+        return self.seconds + time.perf_counter() - self._since
+
     def without(self, items: Iterable[_T], block: int = 1_000) -> Iterator[_T]:
         """The items, made while the watch stands still."""
         iterator = iter(items)

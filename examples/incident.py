@@ -154,7 +154,7 @@ def the_lesson(log: modlog.ModLog, account_ids: Sequence[str]) -> None:
 def the_record(log: modlog.ModLog) -> None:
     chapter(f"What the ledger tells of {FOUNDER}, for ever")
     show_history(log.history(FOUNDER))
-    chapter("Is the ledger itself sound?")
+    chapter("Is the ledger itself consistent?")
     report = log.verify()
     say(f"{report.head} events of {report.accounts} accounts: {len(report.findings)} findings.")
     assert report.ok

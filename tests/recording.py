@@ -15,22 +15,23 @@ def record(log, history, after=0):
     """
     new = history[after:]
     for recorded_at, group in groupby(new, key=lambda event: event.recorded_at):
-        events = list(group)
-        before = replay(history[: events[0].version - 1])
-        after = replay(history[: events[-1].version])
-        with log._store.writing(recorded_at) as writer:
-            drafts = [draft_of(event) for event in events]
-            writer.append(drafts, {events[0].account_id: (before, after)})
+        with log._work.store.writing(recorded_at) as writer:
+            writer.append([step_of(history, event) for event in group])
+
+
+def step_of(history, event):
+    """An event of a history, with the states that lie before and behind it."""
+    before, after = replay(history[: event.version - 1]), replay(history[: event.version])
+    return draft_of(event), before, after
 
 
 def append(log, account_id, event, envelope):
     """Write the next event of an account that is there."""
     history = log.history(account_id)
-    with log._store.writing(log._clock()) as writer:
+    with log._work.store.writing(log._work.clock()) as writer:
         draft = Draft(account_id, len(history) + 1, event, envelope)
         recorded = draft.recorded(0, writer.instant)
-        states = replay(history), replay([*history, recorded])
-        position = writer.append([draft], {account_id: states})
+        position = writer.append([(draft, replay(history), replay([*history, recorded]))])
     return evolve(recorded, position=position)
 
 

@@ -10,11 +10,10 @@ from itertools import groupby
 from hypothesis import strategies as st
 
 from modlog import Actor
-from modlog._domain.account import replay as fold
 from modlog.testing import MovableClock, histories
 from tests import model
 from tests.likeness import plain_event
-from tests.recording import draft_of
+from tests.recording import step_of
 
 IRREVERSIBLE = ("account.erased", "account.noted", "action.refused")
 
@@ -152,14 +151,13 @@ def write(log, transactions, earlier=()):
     for event in (event for events in earlier for event in events):
         histories.setdefault(event.account_id, []).append(event)
     for events in transactions:
-        changes: dict = {}
+        steps = []
         for event in events:
             history = histories.setdefault(event.account_id, [])
-            before, _ = changes.get(event.account_id) or (fold(history), None)
             history.append(event)
-            changes[event.account_id] = before, fold(history)
-        with log._store.writing(events[0].recorded_at) as writer:
-            writer.append([draft_of(event) for event in events], changes)
+            steps.append(step_of(history, event))
+        with log._work.store.writing(events[0].recorded_at) as writer:
+            writer.append(steps)
     return [plain_event(event) for event in log.events()]
 
 

@@ -17,47 +17,60 @@ import modlog
 from modlog import Actor
 from tests import places
 
+TABLES = ("events", "acts", "streams")
 CHANGES = (
-    "UPDATE {events} SET reason = 'changed' WHERE position = 2",
-    "UPDATE {events} SET position = position + 10",
-    "UPDATE {events} SET data = data WHERE account_id = 'a' AND version = 1",
-    "UPDATE {events} SET reason = NULL WHERE foreign_id IS NOT NULL",
-    "DELETE FROM {events} WHERE position = 2",
-    "DELETE FROM {events} WHERE account_id = 'a'",
-    "DELETE FROM {events}",
+    "UPDATE {p}modlog_events SET data = 'changed' WHERE position = 2",
+    "UPDATE {p}modlog_events SET position = position + 10",
+    "UPDATE {p}modlog_events SET data = data WHERE stream = 1 AND version = 1",
+    "UPDATE {p}modlog_events SET state = NULL WHERE state IS NOT NULL",
+    "DELETE FROM {p}modlog_events WHERE position = 2",
+    "DELETE FROM {p}modlog_events WHERE stream = 1",
+    "DELETE FROM {p}modlog_events",
+    "UPDATE {p}modlog_acts SET reason = 'changed' WHERE number = 2",
+    "UPDATE {p}modlog_acts SET reason = reason",
+    "DELETE FROM {p}modlog_acts WHERE number = 2",
+    "UPDATE {p}modlog_streams SET id = 'b' WHERE id = 'a'",
+    "DELETE FROM {p}modlog_streams",
 )
-COLUMNS = "position, recorded_at, occurred_at, version, schema, account_id, type, actor_kind,"
-COLUMNS += " actor_id, data"
+EVENT = "{p}modlog_events (position, act, stream, version)"
 # A row in the place of another: the same position, or the same version of the same account.
-SAME_POSITION = "(2, 1, 1, 9, 1, 'a', 'account.deleted', 'human', 'eve', '{{}}')"
-SAME_VERSION = "(6, 1, 1, 2, 1, 'a', 'account.deleted', 'human', 'eve', '{{}}')"
-FOREIGN_COLUMNS = "position, recorded_at, version, type, foreign_id, foreign_state"
-SAME_FOREIGN = "(6, 1, 1, 'shop:Ordered', 'order-1', x'00')"
+SAME_POSITION = f"{EVENT} VALUES (2, 2, 1, 9)"
+SAME_VERSION = f"{EVENT} VALUES (6, 2, 1, 2)"
+SAME_FOREIGN = f"{EVENT} VALUES (6, 5, 5, 1)"
+SAME_ACT = "{p}modlog_acts (number, recorded_at, type) VALUES (2, 1, 'account.deleted')"
+SAME_STREAM = "{p}modlog_streams (number, kind, id) VALUES (1, 'account', 'c')"
+SAME_ID = "{p}modlog_streams (number, kind, id) VALUES (6, 'account', 'a')"
 
 ON_SQLITE = (
     *(
-        f"{verb} INTO {{events}} ({columns}) VALUES {values}"
+        f"{verb} INTO {row}"
         for verb in ("INSERT OR REPLACE", "REPLACE")
-        for columns, values in (
-            (COLUMNS, SAME_POSITION),
-            (COLUMNS.replace("position", "rowid"), SAME_POSITION),
-            (COLUMNS, SAME_VERSION),
-            (FOREIGN_COLUMNS, SAME_FOREIGN),
+        for row in (
+            SAME_POSITION,
+            SAME_POSITION.replace("position", "rowid"),
+            SAME_VERSION,
+            SAME_FOREIGN,
+            SAME_ACT,
+            SAME_STREAM,
+            SAME_ID,
         )
     ),
-    "UPDATE OR REPLACE {events} SET position = 1 WHERE position = 2",
-    "UPDATE {events} SET rowid = 9 WHERE rowid = 1",
+    "UPDATE OR REPLACE {p}modlog_events SET position = 1 WHERE position = 2",
+    "UPDATE {p}modlog_events SET rowid = 9 WHERE rowid = 1",
+    "UPDATE OR REPLACE {p}modlog_acts SET number = 1 WHERE number = 2",
 )
-UPSERTS = tuple(
-    f"INSERT INTO {{events}} ({COLUMNS}) VALUES {values} ON CONFLICT ({key})"
-    " DO UPDATE SET reason = 'changed'"
-    for values, key in ((SAME_POSITION, "position"), (SAME_VERSION, "account_id, version"))
+UPSERTS = (
+    *(
+        f"INSERT INTO {row} ON CONFLICT ({key}) DO UPDATE SET data = 'changed'"
+        for row, key in ((SAME_POSITION, "position"), (SAME_VERSION, "stream, version"))
+    ),
+    f"INSERT INTO {SAME_ACT} ON CONFLICT (number) DO UPDATE SET reason = 'changed'",
+    f"INSERT INTO {SAME_ID} ON CONFLICT (kind, id) DO UPDATE SET id = 'changed'",
 )
 ON_POSTGRES = (
-    "TRUNCATE {events}",
-    "TRUNCATE {events} CASCADE",
-    "WITH gone AS (DELETE FROM {events} RETURNING *) SELECT count(*) FROM gone",
-    "MERGE INTO {events} USING (SELECT 2 AS n) s ON position = n WHEN MATCHED THEN DELETE",
+    *(f"TRUNCATE {{p}}modlog_{name} CASCADE" for name in TABLES),
+    "WITH gone AS (DELETE FROM {p}modlog_events RETURNING *) SELECT count(*) FROM gone",
+    "MERGE INTO {p}modlog_events USING (SELECT 2 AS n) s ON position = n WHEN MATCHED THEN DELETE",
 )
 
 
@@ -76,7 +89,7 @@ class Raw:
     def __init__(self, place, role: str):
         self.connection: Any
         self.is_postgres = place.kind == "postgres"
-        self.events = f'"{place.schema}".modlog_events' if self.is_postgres else "modlog_events"
+        self.prefix = f'"{place.schema}".' if self.is_postgres else ""
         if self.is_postgres:
             self.connection = psycopg.connect(place.url, autocommit=True)
             self.connection.execute(f"SET session_replication_role = {role}")
@@ -88,15 +101,22 @@ class Raw:
                 self.connection.execute("PRAGMA foreign_keys = OFF")
 
     def rows(self):
-        return self.connection.execute(f"SELECT * FROM {self.events} ORDER BY position").fetchall()
+        return [
+            self.connection.execute(
+                f"SELECT * FROM {self.prefix}modlog_{name} ORDER BY 1"
+            ).fetchall()
+            for name in TABLES
+        ]
 
     def attempt(self, statement: str) -> None:
-        self.connection.execute(statement.format(events=self.events))
+        self.connection.execute(statement.format(p=self.prefix))
 
     def grant_back(self) -> None:
         """What an owner can do who means it: so that the triggers alone stand in the way."""
         if self.is_postgres:
-            self.connection.execute(f"GRANT ALL ON {self.events} TO CURRENT_USER")
+            for name in TABLES:
+                table = f"{self.prefix}modlog_{name}"
+                self.connection.execute(f"GRANT ALL ON {table} TO CURRENT_USER")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -119,7 +139,7 @@ def refuses(raw: Raw, statement: str) -> None:
         raw.attempt(statement)
     assert re.search("append-only|permission denied|UNIQUE", str(caught.value))
     assert raw.rows() == before
-    assert len(before) == 5
+    assert [len(rows) for rows in before] == [5, 5, 3]
 
 
 @pytest.mark.parametrize("statement", CHANGES)
@@ -156,16 +176,17 @@ def test_a_user_with_all_privileges_on_the_tables_is_refused(recorded):
         raw.attempt(f"CREATE ROLE {user}")
         try:
             raw.attempt(f'GRANT USAGE ON SCHEMA "{recorded.schema}" TO {user}')
-            raw.attempt(f"GRANT SELECT, INSERT ON {{events}} TO {user}")
+            for name in TABLES:
+                raw.attempt(f"GRANT SELECT, INSERT ON {{p}}modlog_{name} TO {user}")
             raw.attempt(f"SET ROLE {user}")
-            for statement in ("DELETE FROM {events}", "TRUNCATE {events}"):
+            for statement in ("DELETE FROM {p}modlog_events", "TRUNCATE {p}modlog_events"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     raw.attempt(statement)
             raw.attempt("RESET ROLE")
-            raw.attempt(f"GRANT ALL ON {{events}} TO {user}")
+            raw.attempt(f"GRANT ALL ON {{p}}modlog_events TO {user}")
             raw.attempt(f"SET ROLE {user}")
-            refuses(raw, "DELETE FROM {events}")
-            refuses(raw, "TRUNCATE {events}")
+            refuses(raw, "DELETE FROM {p}modlog_events")
+            refuses(raw, "TRUNCATE {p}modlog_events")
         finally:
             raw.attempt("RESET ROLE")
             raw.attempt(f"DROP OWNED BY {user}")
@@ -187,7 +208,7 @@ def test_verify_tells_that_a_guard_is_gone(kind):
             if kind == "sqlite":
                 raw.attempt("DROP TRIGGER modlog_events_delete")
             else:
-                raw.attempt("ALTER TABLE {events} DISABLE TRIGGER modlog_events_truncate")
+                raw.attempt("ALTER TABLE {p}modlog_events DISABLE TRIGGER modlog_events_truncate")
         with place.open() as log:
             (finding,) = log.verify().findings
 
@@ -202,27 +223,17 @@ CHANGING = re.compile(
 # What statements may change: the current state, which is a cache, where the log ends, the row
 # that SQLite's lock is taken with; after the bar, words of guards, privileges and upserts.
 MAY_CHANGE = re.compile(
-    r"""\W*(\w+\.)?table\(["'](accounts|flags|sanctions|head)["']\) | modlog_meta
+    r"""\W*(\w+\.)?table\(["'](accounts|spans|head|meta)["']\) | modlog_(meta|accounts|spans|head)\b
     | (ON|OR|SET)\b | ,""",
     re.X,
 )
 # Where a name stands for the table: looked at one by one.
 LOOKED_AT = {
-    "_storage/postgres/database.py": {"pg_temp.{name}"},
-    "_storage/projection.py": {"{prefix}accounts", "{prefix}flags", "{prefix}sanctions"},
-    "_storage/replays.py": {"{database.table(table.name)}"},  # each of PROJECTION
-    "_storage/reverts.py": {  # each of _REMOVED_FROM; temporary ones
-        "{self.database.table(ACCOUNTS.name)}",
-        "{self.database.table(name)}",
-        "{self._targets}",
-    },
-    "_storage/sqlite/database.py": {"temp.{name}"},
-    "_storage/sweeps/acting.py": {  # temporary, or cache
-        "{_CHUNK}",
-        "{flags}",
-        "{sanctions}",
-        "{self._table('accounts')}",
-    },
+    "_storage/postgres/database.py": {"{self.table(name)}"},  # what `update` begins
+    "_storage/sqlite/database.py": {"{self.table(name)}"},
+    "_storage/projection.py": {"{prefix}accounts", "{prefix}spans"},
+    "_storage/rebuilding.py": {"{database.table(name)}"},  # each of CACHES
+    "_storage/sweeps/acting.py": {"{_CHUNK}"},  # of one transaction
 }
 
 
@@ -251,6 +262,17 @@ def statements(source: str):
             yield node.value
 
 
+def test_only_caches_are_changed_by_what_takes_a_table_by_name():
+    """`update` begins statements on whatever table is named; all who call it name a cache."""
+    package = Path(modlog.__file__).parent
+    named = {
+        name
+        for path in package.rglob("*.py")
+        for name in re.findall(r"\.update\(.(\w+).\)", path.read_text())
+    }
+    assert named == {"accounts", "spans"}
+
+
 def offences(source: str, looked_at: Collection[str] = ()) -> list[str]:
     return [
         match[0]
@@ -266,6 +288,10 @@ def test_no_statement_of_the_package_changes_events():
     for path in package.rglob("*.py"):
         name = path.relative_to(package).as_posix()
         found[name] = offences(path.read_text(), LOOKED_AT.get(name, ()))
+    for path in package.rglob("*.sql"):
+        code = re.sub(r"--.*", "", path.read_text())
+        found[path.name] = offences(repr(code))
+    assert len(found) > 40
 
     assert {name: them for name, them in found.items() if them} == {}
 

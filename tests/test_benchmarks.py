@@ -57,3 +57,20 @@ def test_the_summary_has_the_fastest_peer():
 def test_without_peers_there_is_no_table_of_them():
     text = table(result("modlog", 0.01), result("floor", 0.01))
     assert "pghistory" not in text.split("Bytes of an event")[0]
+
+
+def test_a_real_log_stands_with_the_speed_that_it_keeps():
+    parts = {
+        "first_fifth": {"count": 20, "seconds": 0.01},
+        "last_fifth": {"count": 20, "seconds": 0.02},
+    }
+    answer = {"events": 50, "rejected": 3}
+    loaded = result("modlog", 0.1, operation="real", parts=parts, size=15_000, answer=answer)
+    row = "| postgres | 100 | 1,000 | 2,000 | 1,000 | 0.50 | 300 | 12 MB |"
+    assert row in table(loaded | {"growth_mb": 12.3})
+
+
+def test_stock_that_saves_many_at_once_stands_beside_stock():
+    text = table(result("modlog", 0.01), result("eventsourcing-500", 0.02))
+    row = "| undo of the sweep | postgres | eventsourcing-500 | 2.00 | 2.00 – 2.00 | 10 | no |"
+    assert row in text

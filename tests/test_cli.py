@@ -376,19 +376,22 @@ def test_count_has_every_status(run, incident):
 
 
 def test_verify_of_a_sound_ledger(run, incident):
-    assert run("verify").stdout == "sound: 6 events up to position 6, 2 accounts\n"
+    assert run("verify").stdout == "consistent: 6 events up to position 6, 2 accounts\n"
     report = json.loads(run("verify", "--json").stdout)
     assert (report["ok"], report["findings"], report["head"]) == (True, [], 6)
 
 
 def test_verify_that_finds_something_ends_with_1(run, incident, tmp_path):
     with sqlite3.connect(tmp_path / "ledger.db") as connection:
-        connection.execute("UPDATE modlog_accounts SET protected = 0 WHERE account_id = '110018'")
+        connection.execute(
+            "UPDATE modlog_accounts SET version = 99 WHERE stream ="
+            " (SELECT number FROM modlog_streams WHERE id = '110018')"
+        )
     connection.close()
     result = run("verify")
     assert result.exit_code == 1
-    assert "NOT SOUND, 1 findings" in result.stdout
-    assert "protected" in result.stdout
+    assert "NOT CONSISTENT, 1 findings" in result.stdout
+    assert "version" in result.stdout
     (finding,) = json.loads(run("verify", "--json").stdout)["findings"]
     assert (finding["check"], finding["account_id"]) == ("projection", "110018")
 

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 import modlog
 from modlog import Actor, Guardrails, Selection, Status
 from modlog._cli.main import commands
-from modlog._services import sweep_chunks
+from modlog._services.sweeps import chunks as sweep_chunks
 from tests import places
 
 WAN, MEI = "human:wan", "human:mei"

@@ -118,17 +118,20 @@ class TestAccepting:
     def test_is_for_ever(self, log):
         log.accept_clock(reason=WHY)
 
-        clocks = log._store.database.table("clocks")
+        clocks = log._work.store.database.table("clocks")
         for change in (f"UPDATE {clocks} SET reason = 'none'", f"DELETE FROM {clocks}"):
-            with pytest.raises(modlog.AppendOnlyError), log._store.database.reading() as session:
+            with (
+                pytest.raises(modlog.AppendOnlyError),
+                log._work.store.database.reading() as session,
+            ):
                 session.run(change)
         assert [one.reason for one in log.verify().accepted_clocks] == [WHY]
 
     def test_for_another_instant_than_the_events_is_found(self, log):
         accepted = log.accept_clock(reason=WHY, dry_run=True)
-        with log._store.database.reading() as session:
+        with log._work.store.database.reading() as session:
             forged = evolve(accepted, ledger=FUTURE - timedelta(days=1))
-            machine.write_accepted(log._store.database, session, forged)
+            machine.write_accepted(log._work.store.database, session, forged)
 
         (finding,) = log.verify().findings
         assert (finding.check, finding.position) == ("clocks", 2)

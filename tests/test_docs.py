@@ -14,7 +14,7 @@ import modlog.testing
 from modlog._cli.main import commands
 from modlog._domain.events import EVENT_CLASSES
 from modlog._services.acting import Given
-from modlog._storage.schema import EVENTS, TABLES
+from modlog._storage.scripts import Scripts
 from tests import places
 
 ROOT = Path(__file__).parents[1]
@@ -137,8 +137,21 @@ def test_every_error_is_documented():
 
 
 def test_every_table_is_documented():
-    tables = [f"modlog_{name}" for name in TABLES if name != "events"]
-    assert names_missing([*tables, *EVENTS.names], REFERENCE / "storage.md") == []
+    tables = Scripts("modlog._storage.postgres").columns()
+    names = [f"modlog_{name}" for name in tables]
+    for name in ("events", "acts", "streams", "accounts", "spans", "keys"):
+        names += tables[name]
+    assert names_missing([*names, "modlog_log"], REFERENCE / "storage.md") == []
+
+
+@pytest.mark.parametrize("floor", ["_cli", "_services", "_storage", "_domain"])
+def test_every_room_is_drawn(floor):
+    picture = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+    _, _, drawn = picture.partition(f"\n {floor} ")
+    drawn = drawn.partition("▼")[0].partition("```")[0]
+    rooms = {path.stem for path in (ROOT / "src" / "modlog" / floor).iterdir()}
+    missing = [room for room in rooms if not re.search(rf"\b{room}\b", drawn)]
+    assert sorted(room for room in missing if not room.startswith("__")) == []
 
 
 def options_of(command):

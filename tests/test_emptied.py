@@ -54,8 +54,8 @@ def test_a_schema_is_used_again_without_a_trace_of_what_was_in_it():
     "spoil",
     [
         "ALTER TABLE {schema}.modlog_events DISABLE TRIGGER modlog_events_change",
-        "DROP TABLE {schema}.modlog_flags",
-        "DROP INDEX {schema}.modlog_events_actor",
+        "DROP TABLE {schema}.modlog_spans",
+        "DROP INDEX {schema}.modlog_acts_actor",
         "ALTER TABLE {schema}.modlog_meta ADD COLUMN more text",
         "GRANT SELECT ON {schema}.modlog_events TO PUBLIC",
         "DROP SCHEMA {schema} CASCADE",

@@ -67,7 +67,7 @@ class SmallDisk:
             self._limit(log, "1000000")
 
     def _limit(self, log: modlog.ModLog, pages: str) -> None:
-        database: Any = log._store.database
+        database: Any = log._work.store.database
         for session in database._pool._idle:  # the limit is a connection's
             session.connection.execute(f"PRAGMA max_page_count = {pages}")
 
@@ -372,7 +372,7 @@ def test_a_connection_lost_between_two_commands(log, backends):
 def test_statements_that_the_server_has_forgotten(log, how):
     log.note("a", "x")
     for position in (3, 5):
-        database = log._store.database
+        database = log._work.store.database
         with database.reading() as session:
             session.run(how)
 

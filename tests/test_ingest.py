@@ -613,7 +613,7 @@ def test_what_goes_wrong_while_it_is_written_is_told(file):
     with modlog.open(f"sqlite:///{file}") as log:
         with own_connection(log) as connection:
             ((pages,),) = connection.execute("PRAGMA max_page_count")
-            connection.execute("PRAGMA max_page_count = 60")
+            connection.execute("PRAGMA max_page_count = 38")
 
         with traced(log) as seen, pytest.raises(modlog.StoreFullError, match="make room"):
             log.ingest(notes(5_000))

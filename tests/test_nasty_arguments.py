@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from attrs import define, field, frozen
@@ -98,6 +100,14 @@ def opened(**given):
         return log.count()
 
 
+def upgraded(**given):
+    """Upgrades a ledger of its own with these arguments."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        modlog.open(path).close()
+        return modlog.upgrade(path, **given)
+
+
 def clock(answer: object):
     """Opens a ledger whose clock gives this answer."""
     return opened(clock=lambda: answer)
@@ -132,6 +142,7 @@ RECORD = lambda **more: lambda w: {"do": "note", "account_id": w.account(), "tex
 
 CALLS: dict[str, Call] = {
     "open": Call(lambda w: opened, left_out=("url", "schema")),  # tests/test_opening.py
+    "upgrade": Call(lambda w: upgraded, left_out=("url", "schema")),  # read as those of open
     "open: what a clock says": Call(
         lambda w: clock, lambda w: {"answer": datetime(2026, 1, 1, tzinfo=UTC)}
     ),
@@ -257,6 +268,9 @@ NOT_HERE = {
     "Selection.data": "the ledger calls it",
     "View.states_of": "the ledger calls it",
     "View.states": "the ledger calls it",
+    "View.states_of_page": "the ledger calls it",
+    "View.streams_that_may_differ": "the ledger calls it",
+    "View.reading": "the ledger calls it",
     "View.moment": "the ledger calls it",
 }
 # Made by the ledger, as answers; they have no methods.
@@ -267,6 +281,7 @@ ANSWERS = {
     "Blame",
     "Finding",
     "IngestOutcome",
+    "Migration",
     "Outcome",
     "Outlier",
     "RecordedEvent",
@@ -281,6 +296,7 @@ ANSWERS = {
     "SweepOutcome",
     "SweepProgress",
     "SweepState",
+    "UpgradeOutcome",
     "VerificationReport",
 }
 

@@ -29,6 +29,9 @@ class Raw:
         self.is_postgres = place.kind == "postgres"
         self.prefix = f'"{place.schema}".' if self.is_postgres else ""
 
+    def drop(self, table: str) -> None:
+        self.run(f"DROP TABLE {{p}}modlog_{table}{' CASCADE' if self.is_postgres else ''}")
+
     def connection(self) -> Any:
         """One that a caller may have."""
         if self.is_postgres:
@@ -395,7 +398,9 @@ class TestTables:
 
         assert raw.run("SELECT count(*) FROM {p}users") == [(0,)]
 
-    @pytest.mark.parametrize("table", ["events", "accounts", "flags", "sanctions", "keys", "meta"])
+    @pytest.mark.parametrize(
+        "table", ["events", "acts", "streams", "accounts", "spans", "keys", "meta"]
+    )
     @pytest.mark.parametrize("alone", [True, False], ids=["alone", "among others"])
     def test_of_another_shape_are_refused(self, place, raw, table, alone):
         if alone:
@@ -417,7 +422,7 @@ class TestTables:
     def test_with_a_column_of_another_type_are_refused(self, place, raw, table):
         with place.open() as log:
             record(log)
-        raw.run(f"DROP TABLE {{p}}modlog_{table}")
+        raw.drop(table)
         raw.run(f"CREATE TABLE {{p}}modlog_{table} AS SELECT 1.5 AS version")
 
         with pytest.raises(modlog.SchemaError, match=f"modlog_{table}"):
@@ -427,7 +432,7 @@ class TestTables:
     def test_that_cannot_be_made_again_are_missed(self, place, raw, table):
         with place.open() as log:
             record(log)
-        raw.run(f"DROP TABLE {{p}}modlog_{table}")
+        raw.drop(table)
 
         with pytest.raises(modlog.SchemaError, match=table):
             place.open()
@@ -440,9 +445,17 @@ class TestTables:
         with pytest.raises(modlog.SchemaError, match=r"999.*upgrade modlog"):
             place.open()
 
-        raw.run("UPDATE {p}modlog_meta SET value = '1' WHERE name = 'schema'")
+        raw.run("UPDATE {p}modlog_meta SET value = '2' WHERE name = 'schema'")
         with place.open() as log:
             assert log.head == 3
+
+    def test_of_the_version_before_the_first_are_refused_by_name(self, place, raw):
+        with place.open() as log:
+            record(log)
+        raw.run("UPDATE {p}modlog_meta SET value = '1' WHERE name = 'schema'")
+
+        with pytest.raises(modlog.SchemaError, match=r"0\.1\.0\.dev0.*import its history"):
+            place.open()
 
     @pytest.mark.parametrize("value", ["", "one", "-1"])
     def test_that_do_not_tell_their_version_are_refused(self, place, raw, value):
@@ -455,7 +468,7 @@ class TestTables:
 
     @pytest.mark.parametrize(
         "dropped",
-        [["accounts"], ["flags"], ["sanctions"], ["accounts", "flags", "sanctions"]],
+        [["accounts"], ["spans"], ["accounts", "spans"]],
         ids=", ".join,
     )
     def test_of_the_projection_are_made_again(self, place, raw, dropped):
@@ -476,9 +489,9 @@ class TestTables:
             with (
                 fresh_place(reuse=False) as place,
                 place.open() as log,
-                log._store.reading() as reader,
+                log._work.store.reading() as reader,
             ):
-                meta = log._store.database.table("meta")
+                meta = log._work.store.database.table("meta")
                 ids.add(reader.session.row(f"SELECT value FROM {meta} WHERE name = 'ledger'"))
 
         assert len(ids) == 2

@@ -133,15 +133,24 @@ def test_transactions_of_a_caller(log, pooled_url):
     assert log.account("a").version == 1
 
 
-@pytest.mark.parametrize("act", ["plan_sweep", "revert", "plan_revert"])
-def test_sweeps_and_reverts_say_so_before_they_begin(log, act):
-    log.create("a", batch_id="b")
-    calls = {
-        "plan_sweep": lambda: log.plan_sweep(["a"], action="delete"),
-        "revert": lambda: log.revert(Selection(batch_id="b")),
-        "plan_revert": lambda: log.plan_revert(Selection(batch_id="b")),
-    }
-    with pytest.raises(modlog.StoreError, match="pooler"):
-        calls[act]()
-    assert log.head == 1
+def test_sweeps_and_reverts(log, monkeypatch):
+    """In several chunks each, between which the pooler may give another connection."""
+    monkeypatch.setattr("modlog._services.sweeps.chunks.CHUNK", 7)
+    monkeypatch.setattr("modlog._services.reverts.reverting.CHUNK", 7)
+    ids = [f"{number:02}" for number in range(30)]
+    for account_id in ids:
+        log.create(account_id)
+    plan = log.plan_sweep(ids, action="delete", batch_id="clean-up")
+    assert plan.statuses == {"active": 30}
+    assert plan.execute().counts["done"] == 30
+    selection = Selection(batch_id="clean-up")
+    look = log.plan_revert(selection)
+    assert (look.accounts, look.after["active"]) == (30, 30)
+    assert len(list(look.lines())) == 30
+    assert log.without(selection).count()["active"] == 30
+    assert len(list(log.diff(log, log.without(selection)))) == 30
+    outcome = look.apply()
+    assert outcome.reverted == 30
+    assert log.revert(Selection(batch_id=outcome.batch_id)).reverted == 30
+    assert log.count()["deleted"] == 30
     assert log.verify().ok

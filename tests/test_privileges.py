@@ -12,6 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 import modlog
 from modlog import Actor, Guardrails, Selection
+from modlog._storage import scripts
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "how-to" / "least-privileges.sql"
 ANN = Actor.human("ann")
@@ -52,6 +53,38 @@ def by(role: str, url: str, schema: str) -> Iterator[modlog.ModLog]:
         modlog.acting(ANN, reason="clean-up"),
     ):
         yield log
+
+
+@pytest.mark.usefixtures("made")
+def test_roles_and_the_owner_keep_what_they_have_when_the_current_state_is_made_anew(
+    admin, role, postgres_url, schema, monkeypatch
+):
+    """By an administrator, who does not own it."""
+    owner, names = f"{schema}_owner", (Identifier(role), Identifier(schema))
+    tables = [Identifier(schema, f"modlog_{name}") for name in ("accounts", "spans")]
+    admin.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(owner)))
+    for table in tables:
+        admin.execute(SQL("ALTER TABLE {} OWNER TO {}").format(table, Identifier(owner)))
+        admin.execute(SQL("GRANT SELECT, TRIGGER ON {} TO PUBLIC").format(table))
+    admin.execute(SQL("CREATE ROLE {0} LOGIN; GRANT USAGE ON SCHEMA {1} TO {0}").format(*names))
+    admin.execute(
+        SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {} WITH GRANT OPTION").format(*names[::-1])
+    )
+    rights = SQL(
+        "SELECT relname, relowner, relacl::text FROM pg_class WHERE relnamespace = {}::regnamespace"
+        " AND relkind = 'r' ORDER BY 1"
+    ).format(schema)
+    before = admin.execute(rights).fetchall()
+    read = scripts._read
+    monkeypatch.setattr(scripts, "_read", lambda folder: read(folder) | {"0003.sql": "-- Nothing."})
+    try:
+        assert modlog.upgrade(postgres_url, schema=schema).schema == 3
+
+        assert admin.execute(rights).fetchall() == before
+        with by(role, postgres_url, schema) as log:
+            assert log.account("a").status == "active"
+    finally:
+        admin.execute(SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(Identifier(owner)))
 
 
 @pytest.mark.usefixtures("made")
@@ -129,11 +162,13 @@ def test_a_writer_with_the_least_privileges_does_everything(writer, postgres_url
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE {}.modlog_events SET reason = 'x'",
+        "UPDATE {}.modlog_events SET data = 'x'",
+        "UPDATE {}.modlog_acts SET reason = 'x'",
+        "DELETE FROM {}.modlog_streams",
         "DELETE FROM {}.modlog_events",
         "TRUNCATE {}.modlog_events",
         "INSERT INTO {0}.modlog_events SELECT * FROM {0}.modlog_events"
-        " ON CONFLICT (position) DO UPDATE SET reason = 'x'",
+        " ON CONFLICT (position) DO UPDATE SET data = 'x'",
         "ALTER TABLE {}.modlog_events DISABLE TRIGGER ALL",
         "DROP TRIGGER modlog_events_change ON {}.modlog_events",
         "ALTER TABLE {}.modlog_events ADD COLUMN x text",

@@ -181,8 +181,8 @@ class TestStreams:
 
         some_life(log)
         draft = Draft(None, 1, SweepRejected("d1"), Envelope(actor=ANN, batch_id="sweep-1"))
-        with log._store.writing(log._clock()) as writer:
-            writer.append([draft], {})
+        with log._work.store.writing(log._work.clock()) as writer:
+            writer.append([(draft, None, None)])
 
         (event,) = log.recorder.select_events("sweep-1")
 

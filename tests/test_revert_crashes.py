@@ -8,7 +8,8 @@ import time
 import pytest
 
 from modlog import Actor, ConflictError, Selection, Status
-from modlog._services import ledger, reverts
+from modlog._services import work
+from modlog._services.reverts import reverting
 from tests import places
 from tests.likeness import assert_same, plain_account
 
@@ -34,8 +35,8 @@ def shared_place(request):
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(reverts, "CHUNK", 7)
-    monkeypatch.setattr(ledger, "_LARGE", 1)  # so that threads are killed as well
+    monkeypatch.setattr(reverting, "CHUNK", 7)
+    monkeypatch.setattr(work, "LARGE", 1)  # so that threads are killed as well
 
 
 def clean_up(place, prefix=""):

@@ -24,9 +24,9 @@ WAN = {"actor": Actor.human("wan"), "reason": "it was a mistake"}
 
 def rows(log):
     """The raw rows of events."""
-    with log._store.snapshot() as reader:
+    with log._work.store.snapshot() as reader:
         return reader.session.rows(
-            f"SELECT * FROM {log._store.database.table('events')} ORDER BY position"
+            f"SELECT * FROM {log._work.store.database.table('events')} ORDER BY position"
         )
 
 

@@ -24,7 +24,7 @@ from modlog import (
     UnknownArgumentError,
 )
 from modlog._domain.events import AccountErased, Draft, Envelope, SweepPlanned
-from modlog._services import reverts
+from modlog._services.reverts import applying, reverting
 from modlog.testing import MovableClock
 from tests import places
 from tests.recording import append
@@ -48,8 +48,8 @@ def log(place, clock):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(reverts, "CHUNK", 3)
-    monkeypatch.setattr(reverts, "_REPLAYED_AT_ONCE", 2)
+    monkeypatch.setattr(reverting, "CHUNK", 3)
+    monkeypatch.setattr(applying, "REPLAYED_AT_ONCE", 2)
 
 
 def clean_up(log, number=10):
@@ -519,8 +519,8 @@ def test_records_of_sweeps_are_not_reverted(log, clock):
     clean_up(log, 2)
     planned = SweepPlanned("delete", "0" * 64, 2, {}, {})
     envelope = Envelope(actor=ANN, reason="clean-up", batch_id="clean-up")
-    with log._store.writing(clock()) as writer:
-        writer.append([Draft(None, 1, planned, envelope)], {})
+    with log._work.store.writing(clock()) as writer:
+        writer.append([(Draft(None, 1, planned, envelope), None, None)])
     sweep = log.plan_revert(Selection(type="sweep.planned"))
     assert (sweep.accounts, sweep.irreversible) == (0, {})
     assert sweep.apply(**SORRY).reverted == 0

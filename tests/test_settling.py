@@ -55,7 +55,7 @@ def threads() -> list[threading.Thread]:
 
 
 def settled(log) -> None:
-    log._store.database.await_settling()
+    log._work.store.database.await_settling()
 
 
 def limits(log) -> list[tuple[int]]:
@@ -76,7 +76,7 @@ def head_of_copy(file) -> int:
 @contextmanager
 def connecting(log, monkeypatch, when):
     """Have the thread's connection wait until something returns."""
-    pool = log._store.database._pool
+    pool = log._work.store.database._pool
     connect = pool._connect
 
     def later():
@@ -176,7 +176,7 @@ def test_one_that_cannot_be_done_is_left_to_a_later_commit(log, file, monkeypatc
         raise sqlite3.OperationalError("unable to open database file")
 
     with monkeypatch.context() as patched:
-        patched.setattr(log._store.database._pool, "_connect", refuse)
+        patched.setattr(log._work.store.database._pool, "_connect", refuse)
         swept(log)
         settled(log)
     assert asked == ["modlog-settling"]
@@ -245,7 +245,9 @@ def test_a_small_import_in_between_leaves_it_alone(log, file, monkeypatch):
 
     def imported(progress):
         with monkeypatch.context() as patched:
-            patched.setattr(log._store.database, "settle", lambda: settled_by.append("the import"))
+            patched.setattr(
+                log._work.store.database, "settle", lambda: settled_by.append("the import")
+            )
             log.ingest([{"do": "note", "account_id": "a1", "text": "x", "at": AT, "actor": BOT}])
 
     with modlog.acting(ANN, reason="a clean-up"):
@@ -319,7 +321,7 @@ def test_at_a_fork_no_file_is_open(log, file, monkeypatch):
 def test_a_child_that_is_born_in_a_sweep_leaves_the_file_alone(log, file):
     def progress(_):
         def child():
-            log._store.database.settle_later()
+            log._work.store.database.settle_later()
             assert not threads()
 
         assert forked(child) == 0
@@ -333,7 +335,7 @@ def test_a_child_that_is_born_in_a_sweep_leaves_the_file_alone(log, file):
 
 def test_a_fork_does_not_wait_for_all_of_it(log, monkeypatch):
     """There may be a lot to move. What is left is moved by a later commit."""
-    database = log._store.database
+    database = log._work.store.database
     has_begun = threading.Event()
     endless = (
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
@@ -359,7 +361,7 @@ def test_a_fork_does_not_wait_for_all_of_it(log, monkeypatch):
 
 def test_a_fork_waits_until_its_connection_is_closed(log, monkeypatch):
     """A child that is born meanwhile would wait for ever for what SQLite holds to close a file."""
-    pool = log._store.database._pool
+    pool = log._work.store.database._pool
     close = pool._close
     begun, ended = threading.Event(), threading.Event()
 

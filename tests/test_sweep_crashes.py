@@ -11,7 +11,9 @@ from attrs import frozen
 
 import modlog
 from modlog import Actor, Guardrails, Selection, SweepState
-from modlog._services import ledger, reverts, sweep_chunks
+from modlog._services import work
+from modlog._services.reverts import reverting
+from modlog._services.sweeps import chunks as sweep_chunks
 from tests import places
 
 FORK = multiprocessing.get_context("fork")
@@ -33,8 +35,8 @@ def kind(request):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(sweep_chunks, "CHUNK", 7)
-    monkeypatch.setattr(ledger, "_LARGE", 1)  # so that threads are killed as well
-    monkeypatch.setattr(reverts, "CHUNK", 7)
+    monkeypatch.setattr(work, "LARGE", 1)  # so that threads are killed as well
+    monkeypatch.setattr(reverting, "CHUNK", 7)
     monkeypatch.setattr("modlog._storage.sweeps.lists.PAGE", 7)
 
 
@@ -87,7 +89,7 @@ def revert(log):
 STAGES = [plan, approve, execute, revert]
 
 
-def work(place, stage, pipe):
+def staged(place, stage, pipe):
     with opened(place) as log:
         pipe.send("begun")
         stage(log)
@@ -97,7 +99,7 @@ def work(place, stage, pipe):
 def killed_after(place, stage, pause):
     """Whether a process was killed before its stage was through."""
     ours, theirs = FORK.Pipe()
-    child = FORK.Process(target=work, args=(place, stage, theirs))
+    child = FORK.Process(target=staged, args=(place, stage, theirs))
     child.start()
     assert ours.recv() == "begun"
     time.sleep(pause)
@@ -203,7 +205,7 @@ def test_a_sweep_under_way_in_two_processes_is_done_once(kind):
             plan(log)
             approve(log)
         pipes = [FORK.Pipe() for _ in range(3)]
-        children = [FORK.Process(target=work, args=(place, execute, p)) for _, p in pipes]
+        children = [FORK.Process(target=staged, args=(place, execute, p)) for _, p in pipes]
         for child in children:
             child.start()
         for child in children:
@@ -218,7 +220,7 @@ def test_the_plan_is_found_in_another_process(kind):
     with places.fresh(kind) as place:
         populate(place)
         _, theirs = FORK.Pipe()
-        child = FORK.Process(target=work, args=(place, plan, theirs))
+        child = FORK.Process(target=staged, args=(place, plan, theirs))
         child.start()
         child.join()
         with opened(place) as log:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modlog import Actor, GuardrailError, Guardrails, NothingInForceError, Selection
 from modlog._domain.account import replay
-from modlog._services import sweep_chunks
+from modlog._services.sweeps import chunks as sweep_chunks
 from modlog.testing import histories
 from tests import places
 from tests import reverting_model as model

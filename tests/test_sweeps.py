@@ -24,7 +24,7 @@ from modlog import (
     SweepStateError,
 )
 from modlog._domain.events import AccountErased, Envelope, SweepApproved
-from modlog._services import sweep_chunks
+from modlog._services.sweeps import chunks as sweep_chunks
 from modlog.testing import MovableClock
 from tests import places
 from tests.recording import append
@@ -171,9 +171,9 @@ def test_a_sample_is_spread_over_all(log):
 def test_the_plan_is_recorded_with_who_why_and_the_limits(log):
     accounts(log, "1", "2")
     limits = Guardrails(sweep_size=7, sweep_share=0.5, deletions_per_hour=9, restored_days=2)
-    log._guardrails = limits
+    log._work.guardrails = limits
     plan = log.plan_sweep(
-        ["2", "1"], "suspend", until=log._clock() + timedelta(days=1), batch_id="march",
+        ["2", "1"], "suspend", until=log._work.clock() + timedelta(days=1), batch_id="march",
         confidence=0.5, correlation_id="ticket", **WHY,
     )  # fmt: skip
     (record,) = log.events(Selection(batch_id="march"))
@@ -204,11 +204,11 @@ def test_the_digest_is_that_of_the_exact_list(log):
 def test_the_list_is_kept_in_an_insert_only_table(log):
     accounts(log, "1")
     log.plan_sweep(["1"], "delete", **WHY)
-    table = log._store.database.table("sweep_targets")
+    table = log._work.store.database.table("sweep_targets")
     for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET rule = 'x'"):
         with (
             pytest.raises(modlog.AppendOnlyError),
-            log._store.writing(log._clock()) as writer,
+            log._work.store.writing(log._work.clock()) as writer,
         ):
             writer.session.run(statement)
 
@@ -358,7 +358,7 @@ def test_a_planning_that_broke_off_leaves_nothing_behind_that_counts(log, clock,
 
     monkeypatch.setattr("modlog._storage.sweeps.lists.PAGE", 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(log, "_guardrails", Guardrails(rules=[breaks_off]))
+        patch.setattr(log._work, "guardrails", Guardrails(rules=[breaks_off]))
         with pytest.raises(ZeroDivisionError):
             log.plan_sweep(["1", "2"], "delete", batch_id="march", **WHY)
     log.suspend("1", actor=MEI, reason="fraud")
@@ -385,7 +385,7 @@ def test_several_pages_are_one_plan(log, monkeypatch):
 def waiting(log):
     """A plan that needs an approval."""
     accounts(log, "1", "2", "3")
-    log._guardrails = Guardrails()
+    log._work.guardrails = Guardrails()
     return log.plan_sweep(["1", "2"], "delete", batch_id="march", **WHY)
 
 
@@ -403,7 +403,7 @@ def test_large_sweeps_need_an_approval(log, limits, size, needed):
     accounts(log, *ids)
     log.delete("8", actor=MEI, reason="fraud")  # 8 of them are active
     log.suspend("9", actor=MEI, reason="fraud")
-    log._guardrails = Guardrails(**limits)
+    log._work.guardrails = Guardrails(**limits)
     assert log.plan_sweep(ids[:size], "delete", **WHY).needs_approval is needed
 
 
@@ -451,12 +451,10 @@ def test_an_approval_is_recorded_with_the_digest(log, waiting):
 
 
 def test_an_approval_of_another_digest_is_void(log, waiting):
-    with log._store.writing(log._clock()) as writer:
+    with log._work.store.writing(log._work.clock()) as writer:
         other = SweepApproved("0" * 64)
-        writer.append(
-            [modlog._domain.events.Draft(None, 2, other, Envelope(actor=MEI, batch_id="march"))],
-            {},
-        )
+        envelope = Envelope(actor=MEI, batch_id="march")
+        writer.append([(modlog._domain.events.Draft(None, 2, other, envelope), None, None)])
     plan = log.sweep("march")
     assert (plan.state, plan.approved_by) == (SweepState.PLANNED, None)
     with pytest.raises(SweepStateError, match="approval"):
@@ -599,7 +597,7 @@ def test_the_outcome_of_every_account(mixed):
 
 def test_a_refused_attempt_under_its_name_is_no_deed_of_the_sweep(log):
     accounts(log, "1")
-    log._guardrails = Guardrails(
+    log._work.guardrails = Guardrails(
         sweep_size=9,
         sweep_share=1,
         rules=[lambda account, action: (action == "flag" and "no") or None],
@@ -802,7 +800,7 @@ def test_protected_accounts_are_left_out_of_every_sweep(log):
 def test_the_rate_holds_for_sweeps(log, clock, small_chunks):
     ids = [str(n) for n in range(9)]
     accounts(log, *ids)
-    log._guardrails = Guardrails(sweep_size=99, sweep_share=1, deletions_per_hour=5)
+    log._work.guardrails = Guardrails(sweep_size=99, sweep_share=1, deletions_per_hour=5)
     accounts(log, "another")
     log.delete("0", actor=WAN, reason="fraud")
     plan = log.plan_sweep(ids, "delete", **WHY)
@@ -818,7 +816,7 @@ def test_the_rate_holds_for_sweeps(log, clock, small_chunks):
 def test_approved_sweeps_are_exempt_from_the_rate(log):
     ids = [str(n) for n in range(9)]
     accounts(log, *ids)
-    log._guardrails = Guardrails(deletions_per_hour=5)
+    log._work.guardrails = Guardrails(deletions_per_hour=5)
     plan = log.plan_sweep(ids, "delete", **WHY).approve(actor=MEI)
     assert plan.execute().counts["done"] == 9
 
@@ -826,7 +824,7 @@ def test_approved_sweeps_are_exempt_from_the_rate(log):
 def test_the_rate_is_about_deletions(log):
     ids = [str(n) for n in range(9)]
     accounts(log, *ids)
-    log._guardrails = Guardrails(sweep_size=99, sweep_share=1, deletions_per_hour=0)
+    log._work.guardrails = Guardrails(sweep_size=99, sweep_share=1, deletions_per_hour=0)
     assert log.plan_sweep(ids, "suspend", **WHY).execute().counts["done"] == 9
 
 
@@ -939,12 +937,12 @@ def test_own_rules_are_asked_when_the_sweep_is_planned(log, monkeypatch):
     accounts(log, "1", "2", "3", "4")
     log.flag("1", "spam", actor=BOT)
     log.protect("4", actor=MEI)
-    log._guardrails = Guardrails(sweep_size=99, sweep_share=1, rules=[spare_the_unflagged])
+    log._work.guardrails = Guardrails(sweep_size=99, sweep_share=1, rules=[spare_the_unflagged])
     plan = log.plan_sweep(["1", "2", "3", "4", "nobody"], "delete", **WHY)
     assert plan.refusals == {"unflagged": 2, "protected-account": 1}
     assert plan.planned.data["guardrails"]["rules"] == ["spare_the_unflagged"]
     assert asked == [(id_, "active", "delete") for id_ in ("1", "2", "3")]
-    log._guardrails = Guardrails(rules=[lambda account, action: "too late"])
+    log._work.guardrails = Guardrails(rules=[lambda account, action: "too late"])
     carry_out(plan)
     assert outcomes(plan) == done("1") | {
         "2": ("refused", "unflagged"),

@@ -9,7 +9,7 @@ import psycopg
 @contextmanager
 def own_session(log):
     """The session that the ledger takes next, for whatever it does."""
-    pool = log._store.database._pool
+    pool = log._work.store.database._pool
     session = pool.take()
     try:
         yield session

@@ -44,10 +44,13 @@ PEERS: Final = {
     "simple-history": System("peers.simple_history", "SimpleHistory", "simple_history"),
     "reversion": System("peers.reversion", "Reversion", "reversion"),
 }
+# Stock eventsourcing that saves many aggregates at once; this matters only where many are changed.
+TOGETHER: Final = "eventsourcing-500"
 # The order is that of the table.
 SYSTEMS: Final = {
     "modlog": System("ledger", "Modlog"),
     "eventsourcing": System("stock", "Stock"),
+    TOGETHER: System("stock", "StockTogether"),
     "floor": System("floor", "Floor"),
 } | PEERS
 

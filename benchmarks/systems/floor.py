@@ -13,18 +13,14 @@ from typing import Any, Final
 import modlog
 from benchmarks.places import Place
 from benchmarks.systems.floor_queries import Queries
-from benchmarks.systems.floor_sweeps import PostgresSweeps, SQLiteSweeps
+from benchmarks.systems.floor_sweeps import SUSPENSION, PostgresSweeps, SQLiteSweeps
 from benchmarks.systems.ledger import Modlog
 from benchmarks.tasks import Measured, Stopwatch, Task
 from benchmarks.workload import Population
-from modlog._storage.schema import TABLES
 
 _CHUNK: Final = 10_000
 _CACHE_KIB: Final = 64 * 1024  # as modlog has it
-_EVENT: Final = (
-    "position, recorded_at, occurred_at, version, schema, account_id, type, actor_kind,"
-    " actor_id, reason, policy, data"
-)
+_ACT: Final = "number, recorded_at, type, schema, actor_kind, actor_id, reason, policy"
 _WHO_AND_WHY: Final = ("human", "moderator-1", "against the rules", "spam")
 
 
@@ -52,8 +48,6 @@ class _Filled(Queries):
 
 class _SQLite(SQLiteSweeps, _Filled):
     """By sqlite3."""
-
-    _store = "sqlite"
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -85,27 +79,35 @@ class _SQLite(SQLiteSweeps, _Filled):
         execute("BEGIN IMMEDIATE")
         position, now = execute(
             "SELECT position + 1, max(?, recorded_at + 1) FROM modlog_events"
-            " ORDER BY position DESC LIMIT 1",
+            " JOIN modlog_acts ON number = act ORDER BY position DESC LIMIT 1",
             (time.time_ns() // 1000,),
         ).fetchone()
-        ((version,),) = execute(
+        ((stream, version),) = execute(
             "UPDATE modlog_accounts SET version = version + 1, latest = max(latest, ?)"
-            " WHERE account_id = ? RETURNING version",
+            " WHERE stream = (SELECT number FROM modlog_streams WHERE kind = 'account' AND id = ?)"
+            " RETURNING stream, version",
             (now, account_id),
         ).fetchall()
         execute(
-            f"INSERT INTO modlog_events ({_EVENT}) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)",
-            (position, now, now, version, account_id, type_, *_WHO_AND_WHY, data),
+            f"INSERT INTO modlog_acts ({_ACT}) VALUES (?, ?, ?, 1, ?, ?, ?, ?)",
+            (position, now, type_, *_WHO_AND_WHY),
+        )
+        execute(
+            "INSERT INTO modlog_events (position, act, stream, version, data)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (position, position, stream, version, data),
         )
         if lifted is None:
             execute(
-                "INSERT INTO modlog_sanctions VALUES (?, ?, 'suspension', ?, NULL)",
-                (account_id, version, now),
+                "INSERT INTO modlog_spans (stream, version, opened, facet, since)"
+                f" VALUES (?, ?, ?, {SUSPENSION}, ?)",
+                (stream, version, position, now),
             )
         else:
             execute(
-                "DELETE FROM modlog_sanctions WHERE account_id = ? AND version = ?",
-                (account_id, lifted),
+                "UPDATE modlog_spans SET closed = ?, closed_at = ?"
+                " WHERE stream = ? AND version = ? AND closed IS NULL",
+                (position, now, stream, lifted),
             )
         execute("COMMIT")
         return int(version)
@@ -118,7 +120,7 @@ class _SQLite(SQLiteSweeps, _Filled):
             for chunk in watch.without(_chunks(_rows_sqlite(task.source), task.n), block=1):
                 execute("BEGIN IMMEDIATE")
                 for name, rows in chunk.items():
-                    marks = ", ".join("?" * len(TABLES[name].columns))
+                    marks = ", ".join("?" * len(rows[0]))
                     self._connection.executemany(
                         f"INSERT INTO modlog_{name} VALUES ({marks})", rows
                     )
@@ -128,8 +130,6 @@ class _SQLite(SQLiteSweeps, _Filled):
 
 class _Postgres(PostgresSweeps, _Filled):
     """By psycopg: one statement a command, `executemany` (which pipelines) for many rows."""
-
-    _store = "postgres"
 
     def __init__(self, place: Place) -> None:
         import psycopg
@@ -152,40 +152,14 @@ class _Postgres(PostgresSweeps, _Filled):
     def commands(self, accounts: Sequence[str]) -> None:
         """A suspension of each account, and its end."""
         for account_id in accounts:
-            suspended = self._record(
-                _RECORD.format(
-                    sanction="INSERT INTO modlog_sanctions SELECT %s, version, 'suspension',"
-                    " recorded_at, NULL::bigint FROM event"
-                ),
-                (account_id, "account.suspended", '{"until":null}', account_id),
-            )
-            self._record(
-                _RECORD.format(
-                    sanction="DELETE FROM modlog_sanctions WHERE account_id = %s AND version = %s"
-                ),
-                (
-                    account_id,
-                    "account.restored",
-                    f'{{"lifts":[{suspended}]}}',
-                    account_id,
-                    suspended,
-                ),
-            )
+            suspended = self._record(_BEGIN, account_id, "account.suspended", '{"until":null}')
+            lifts = f'{{"lifts":[{suspended}]}}'
+            self._record(_END, account_id, "account.restored", lifts, suspended)
 
-    def _record(self, sql: str, params: tuple[Any, ...]) -> int:
-        account_id, type_, data, *rest = params
+    def _record(self, sql: str, account_id: str, type_: str, data: str, *lifted: int) -> int:
+        now = time.time_ns() // 1000
         row = self._cursor.execute(
-            sql,
-            (
-                time.time_ns() // 1000,
-                account_id,
-                account_id,
-                type_,
-                *_WHO_AND_WHY,
-                data,
-                *rest,
-            ),
-            prepare=True,
+            sql, (now, account_id, type_, *_WHO_AND_WHY, data, *lifted), prepare=True
         ).fetchone()
         assert row is not None
         return int(row[0])
@@ -198,13 +172,13 @@ class _Postgres(PostgresSweeps, _Filled):
             for chunk in watch.without(_chunks(_rows_postgres(task.source), task.n), block=1):
                 with self._connection.transaction():
                     for name, rows in chunk.items():
-                        marks = ", ".join(["%s"] * len(TABLES[name].columns))
+                        marks = ", ".join(["%s"] * len(rows[0]))
                         self._cursor.executemany(
                             f"INSERT INTO modlog_{name} VALUES ({marks})", rows
                         )
                     self._cursor.execute(
                         "UPDATE modlog_head SET position = %s, recorded_at = %s",
-                        chunk["events"][-1][:2],
+                        (chunk["events"][-1][0], chunk["acts"][-1][1]),
                     )
         return Measured(task.n, watch.seconds)
 
@@ -213,32 +187,40 @@ _RECORD: Final = (
     "WITH head AS (UPDATE modlog_head SET position = position + 1,"
     " recorded_at = greatest(%s, recorded_at + 1) RETURNING position, recorded_at),"
     " account AS (UPDATE modlog_accounts SET version = version + 1,"
-    " latest = greatest(latest, recorded_at) FROM head WHERE account_id = %s RETURNING version),"
-    f" event AS (INSERT INTO modlog_events ({_EVENT}) SELECT position, recorded_at, recorded_at,"
-    " version, 1, %s, %s, %s, %s, %s, %s, %s FROM head, account"
-    " RETURNING version, recorded_at),"
-    " sanction AS ({sanction})"
-    " SELECT version FROM event"
+    " latest = greatest(latest, recorded_at) FROM head, modlog_streams"
+    " WHERE stream = number AND kind = 'account' AND id = %s RETURNING stream, version),"
+    f" act AS (INSERT INTO modlog_acts ({_ACT})"
+    " SELECT position, recorded_at, %s, 1, %s, %s, %s, %s FROM head),"
+    " event AS (INSERT INTO modlog_events (position, act, stream, version, data)"
+    " SELECT position, position, stream, version, %s FROM head, account),"
+    " span AS ({span})"
+    " SELECT version FROM account"
+)
+_BEGIN: Final = _RECORD.format(
+    span="INSERT INTO modlog_spans (stream, version, opened, facet, since)"
+    f" SELECT stream, version, position, {SUSPENSION}, recorded_at FROM head, account"
+)
+_END: Final = _RECORD.format(
+    span="UPDATE modlog_spans AS x SET closed = position, closed_at = recorded_at"
+    " FROM head, account WHERE x.stream = account.stream AND x.version = %s AND closed IS NULL"
 )
 
-# The rows of a ledger, in the order in which an import writes them. A row of the projection
-# goes with the event that it is owed to, so that each is written once.
-_IN_ORDER: Final = {
-    "events": "SELECT position, e.* FROM {events} AS e ORDER BY position",
-    "accounts": "SELECT position, a.* FROM {accounts} AS a JOIN {events} AS e"
-    " ON e.account_id = a.account_id AND e.version = 1 ORDER BY position",
-    "flags": "SELECT position, f.* FROM {flags} AS f JOIN {events} AS e"
-    " ON e.account_id = f.account_id AND e.version = f.version ORDER BY position",
-    "sanctions": "SELECT position, s.* FROM {sanctions} AS s JOIN {events} AS e"
-    " ON e.account_id = s.account_id AND e.version = s.version ORDER BY position",
-    "keys": "SELECT position, k.* FROM {keys} AS k ORDER BY position",
+# The rows of a ledger by table, with the position that each is owed to: that of its first event.
+# A row of the projection is written once, as it is in the end.
+_OWED_TO: Final = {
+    "streams": "number",
+    "acts": "number",
+    "events": "position",
+    "accounts": "stream",
+    "spans": "opened",
+    "keys": "position",
 }
 
 
 def _chunks(
     tables: dict[str, Iterator[tuple[Any, ...]]], count: int
 ) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
-    """Rows of all tables up to every ten-thousandth position; by key, except for the events."""
+    """Rows of all tables up to every ten-thousandth position, by key."""
     waiting = {name: next(rows, None) for name, rows in tables.items()}
     for last in range(_CHUNK, count + _CHUNK, _CHUNK):
         chunk: dict[str, list[tuple[Any, ...]]] = {}
@@ -249,24 +231,25 @@ def _chunks(
                 chunk[name].append(tuple(row[1:]))
                 row = next(rows, None)
             waiting[name] = row
-            if name != "events":
-                chunk[name].sort()
+            chunk[name].sort()
         yield {name: rows for name, rows in chunk.items() if rows}
 
 
 def _rows_sqlite(source: Place) -> dict[str, Iterator[tuple[Any, ...]]]:
     connection = sqlite3.connect(source.path)
-    names = {name: f"modlog_{name}" for name in TABLES}
-    return {name: connection.execute(sql.format(**names)) for name, sql in _IN_ORDER.items()}
+    return {
+        name: connection.execute(f"SELECT {owed}, t.* FROM modlog_{name} AS t ORDER BY {owed}")
+        for name, owed in _OWED_TO.items()
+    }
 
 
 def _rows_postgres(source: Place) -> dict[str, Iterator[tuple[Any, ...]]]:
     import psycopg
 
-    names = {name: f'"{source.schema}".modlog_{name}' for name in TABLES}
     found: dict[str, Iterator[tuple[Any, ...]]] = {}
-    for name, sql in _IN_ORDER.items():
+    for name, owed in _OWED_TO.items():
         cursor = psycopg.connect(source.url).cursor(name)
         cursor.itersize = _CHUNK
-        found[name] = iter(cursor.execute(sql.format(**names)))
+        rows = f'SELECT {owed}, t.* FROM "{source.schema}".modlog_{name} AS t ORDER BY {owed}'
+        found[name] = iter(cursor.execute(rows))
     return found

@@ -10,6 +10,7 @@ from typing import Any, Final
 import modlog
 from benchmarks import large
 from benchmarks.places import Place
+from benchmarks.real import Loading
 from benchmarks.tasks import Measured, Stopwatch, Task, timed
 from benchmarks.workload import (
     ACTORS,
@@ -26,7 +27,7 @@ from benchmarks.workload import (
     window_start,
 )
 from modlog import Selection
-from modlog._storage.replays import replays
+from modlog._storage.replays import pages_of_accounts, replays
 
 SWEEP: Final = "clean-up"
 IMPORT: Final = f"import-{'0' * 32}"  # as long as the names that modlog makes
@@ -49,7 +50,7 @@ class Modlog:
         self._store = place.store
 
     def durability(self) -> str:
-        with self._log._store.database.reading() as session:
+        with self._log._work.store.database.reading() as session:
             names = (
                 ("journal_mode", "synchronous")
                 if self._store == "sqlite"
@@ -69,6 +70,9 @@ class Modlog:
 
     def fill_mixed(self, task: Task) -> None:
         self._ingest(Mixed(task.n), chunk=FILLED_AT_ONCE)
+
+    def fill_import(self, task: Task) -> None:
+        self._ingest(Mixed(task.n))
 
     def fill_population(self, task: Task) -> None:
         population = Population(task.n)
@@ -152,7 +156,7 @@ class Modlog:
 
     def _settle(self) -> None:
         """Wait for what other systems do before they return."""
-        self._log._store.database.await_settling()
+        self._log._work.store.database.await_settling()
 
     def commands(self, accounts: Sequence[str]) -> None:
         """A suspension of each account, and its end."""
@@ -168,6 +172,10 @@ class Modlog:
             self._ingest(watch.without(Mixed(task.n)))
         assert self._log.head == task.n
         return Measured(task.n, watch.seconds)
+
+    def real(self, task: Task) -> Measured:
+        """So many lines of a real block log."""
+        return Loading(task.n).into(self._log, self._place)
 
     def create(self, task: Task) -> Measured:
         watch, population = Stopwatch(), Population(task.n)
@@ -242,9 +250,10 @@ class Modlog:
 
     def replay(self, task: Task) -> Measured:
         watch = Stopwatch()
-        store = self._log._store
+        store = self._log._work.store
         with watch.running(), store.snapshot() as reader:
-            deque(replays(store.database, reader.session), maxlen=0)
+            pages = pages_of_accounts(store.database, reader.session)
+            deque(replays(store.database, reader.session, pages), maxlen=0)
         return Measured(task.n, watch.seconds)
 
     def verify(self, task: Task) -> Measured:

@@ -19,6 +19,7 @@ from benchmarks.workload import (
     Population,
     account_ids,
     asked_accounts,
+    blocks,
     earlier,
 )
 
@@ -158,22 +159,28 @@ class Stock:
         return Measured(task.n, watch.seconds)
 
     def sweep(self, task: Task) -> Measured:
-        """Load, delete, save, one account after another."""
+        """Load, delete and save every account."""
         return self._each(task, Account.delete)
 
     def undo(self, task: Task) -> Measured:
-        """Load, lift the deletion, save, one account after another."""
+        """Load every account, lift its deletion and save it."""
         return self._each(task, Account.undelete)
 
     def _each(self, task: Task, act: Callable[..., None]) -> Measured:
-        watch, app = Stopwatch(), self._app
-        ids = account_ids(task.n)
+        watch, ids = Stopwatch(), account_ids(task.n)
         with watch.running():
-            for id_ in ids:
-                account: Account = app.repository.get(Account.create_id(id_))
-                act(account, actor=_MODERATOR, reason="against the rules", policy="spam")
-                app.save(account)
+            self._keep(self._acted_on(id_, act) for id_ in ids)
         return Measured(task.n, watch.seconds)
+
+    def _acted_on(self, id_: str, act: Callable[..., None]) -> Account:
+        account: Account = self._app.repository.get(Account.create_id(id_))
+        act(account, actor=_MODERATOR, reason="against the rules", policy="spam")
+        return account
+
+    def _keep(self, changed: Iterable[Account]) -> None:
+        """Save accounts, one after another."""
+        for account in changed:
+            self._app.save(account)
 
     def as_of(self, task: Task) -> Measured:
         """The aggregates, as the notification log up to then leads to them."""
@@ -208,6 +215,14 @@ class Stock:
                 count += len(page)
         assert count == task.n
         return Measured(count, watch.seconds)
+
+
+class StockTogether(Stock):
+    """The same, as a competent user would write a sweep: 500 aggregates in one transaction."""
+
+    def _keep(self, changed: Iterable[Account]) -> None:
+        for block in blocks(changed, FILLED_AT_ONCE):
+            self._app.save(*block)
 
 
 def _status(account: Account | None) -> str:

@@ -49,17 +49,19 @@ from modlog._services.import_outcomes import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import ModLog
 from modlog._services.ledger import open_ledger as open
-from modlog._services.reverts import RevertLine, RevertOutcome, RevertPlan, RevertProgress
-from modlog._services.sweeps import (
+from modlog._services.reverts.plans import RevertLine, RevertOutcome, RevertPlan, RevertProgress
+from modlog._services.sweeps.plans import (
     Outlier,
     SweepLine,
     SweepOutcome,
     SweepPlan,
     SweepProgress,
 )
+from modlog._services.upgrading import UpgradeOutcome, upgrade
 from modlog._services.views import View
 from modlog._storage.checks import Finding
 from modlog._storage.clock import AcceptedClock
+from modlog._storage.upgrading import Migration
 
 __all__ = [
     "AcceptedClock",
@@ -85,6 +87,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidUrlError",
     "IrreversibleError",
+    "Migration",
     "MissingActorError",
     "MissingReasonError",
     "ModLog",
@@ -117,8 +120,10 @@ __all__ = [
     "SweepState",
     "SweepStateError",
     "UnknownArgumentError",
+    "UpgradeOutcome",
     "VerificationReport",
     "View",
     "acting",
     "open",
+    "upgrade",
 ]

@@ -151,7 +151,7 @@ class StoreFullError(StoreError):
 
 
 class SchemaError(StoreError):
-    """modlog's tables have another shape or a newer version than this modlog knows."""
+    """modlog's tables have another shape, or a schema that this modlog cannot work with."""
 
 
 class CorruptEventError(StoreError):

@@ -24,11 +24,12 @@ from eventsourcing.persistence import StoredEvent
 import modlog
 from modlog import Actor
 from modlog._domain import events as e
+from modlog._domain.account import evolve
 from modlog._domain.events import Draft, Envelope, Event
-from modlog._storage.codec import data_text, schema_of
+from modlog._storage.codec import data_texts, schema_of
 
 HERE = Path(__file__).parent
-LEDGER = HERE / "ledger-1.db"
+LEDGER = HERE / "ledger-2.db"
 START = datetime(2026, 1, 31, 11, 44, tzinfo=UTC)
 UNTIL = datetime(2026, 2, 28, 23, 59, 59, 999999, tzinfo=UTC)
 
@@ -74,7 +75,8 @@ def make_events() -> None:
         schema = schema_of(event.TYPE)
         path = HERE / "events" / f"{event.TYPE}-{schema}.json"
         if not path.exists():
-            stored = {"type": event.TYPE, "schema": schema, "data": data_text(event)}
+            data, personal = data_texts(event)
+            stored = {"type": event.TYPE, "schema": schema, "data": data, "personal": personal}
             path.write_text(json.dumps(stored, indent=2) + "\n")
 
 
@@ -91,7 +93,7 @@ def make_ledger() -> None:
         file.execute("PRAGMA journal_mode = DELETE")  # one file, without its log
     with modlog.open(f"sqlite:///{LEDGER}?mode=ro") as log:
         told = [told_of(event) for event in log.events()]
-    write_new("ledger-1.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    write_new("ledger-2.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
 def live(log: modlog.ModLog) -> None:
@@ -112,15 +114,12 @@ def live(log: modlog.ModLog) -> None:
         log.restore("3")
         log.create("4", actor=Actor.system("import"))
     log.recorder.insert_events([StoredEvent("order-1", 1, "shop:Ordered", b"\x00\xff")])
-    drafts = [
-        Draft("4", 2, e.AccountErased(), Envelope(actor=founder, reason="asked for")),
-        Draft(None, 1, e.SweepApproved("d1"), Envelope(actor=founder, batch_id="s1")),
-    ]
-    with log._store.writing(log._clock()) as writer:
+    erasure = Draft("4", 2, e.AccountErased(), Envelope(actor=founder, reason="asked for"))
+    approval = Draft(None, 1, e.SweepApproved("d1"), Envelope(actor=founder, batch_id="s1"))
+    with log._work.store.writing(log._work.clock()) as writer:
         before = writer.states(["4"])["4"]
-        after = before.copy()
-        after.apply(e.Entry(version=2, occurred_at=writer.instant, event=drafts[0].event))
-        writer.append(drafts, {"4": (before, after)})
+        after = evolve(before, erasure.entry(writer.instant))
+        writer.append([(erasure, before, after), (approval, None, None)])
 
 
 def told_of(event: modlog.RecordedEvent) -> dict:
@@ -165,7 +164,8 @@ def postgres_tables(url: str, schema: str) -> str:
             for query in POSTGRES_TABLES
             for (line,) in connection.execute(query, {"schema": schema}).fetchall()
         ]
-    return re.sub(rf'"?{schema}"?\.', "", "\n".join(lines)) + "\n"
+    text = re.sub(rf'"?{schema}"?\.', "", "\n".join(lines)) + "\n"
+    return text.replace(f"search_path TO '{schema}'", "search_path TO 'its own'")
 
 
 def make_tables() -> None:

@@ -35,6 +35,7 @@ from modlog._cli.escaping import visible, visible_json
 from modlog._cli.lines import opened, records
 from modlog._cli.revert import revert
 from modlog._cli.sweep import sweep
+from modlog._cli.upgrade import upgrade
 from modlog._domain.account import Account, Status
 from modlog._domain.events import RecordedEvent
 from modlog._errors import (
@@ -134,6 +135,7 @@ def commands() -> None:
 commands.add_command(sweep)
 commands.add_command(revert)
 commands.add_command(accept_clock)
+commands.add_command(upgrade)
 
 
 # Import

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from modlog._cli.terminal import instant_of, name_of, stacked, text
 from modlog._domain.sweeps import Outcome, SweepState
-from modlog._services.reverts import RevertLine, RevertOutcome, RevertPlan
-from modlog._services.sweeps import Outlier, SweepPlan
+from modlog._services.reverts.plans import RevertLine, RevertOutcome, RevertPlan
+from modlog._services.sweeps.plans import Outlier, SweepPlan
 
 _MEANING: Mapping[Outcome, str] = {
     Outcome.REFUSED: "by a rule",

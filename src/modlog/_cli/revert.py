@@ -14,7 +14,7 @@ from modlog._cli.calling import NO, complain, options, print_json, writing
 from modlog._domain.selection import Selection
 from modlog._domain.values import ACTOR_KINDS, Actor
 from modlog._errors import MissingReasonError
-from modlog._services.reverts import RevertOutcome, RevertPlan
+from modlog._services.reverts.plans import RevertOutcome, RevertPlan
 
 _SHOWN = 10
 

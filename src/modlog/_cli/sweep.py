@@ -17,7 +17,7 @@ from modlog._domain.sweeps import ACTIONS, Outcome, SweepState
 from modlog._domain.values import checked_id, parsed_instant
 from modlog._errors import InvalidInputError
 from modlog._services.ledger import ModLog
-from modlog._services.sweeps import SweepPlan
+from modlog._services.sweeps.plans import SweepPlan
 
 # Well above any id; a file without line ends must not fill the memory.
 _MAX_LINE = 4_096

@@ -22,8 +22,8 @@ from modlog._domain.events import RecordedEvent
 from modlog._domain.values import Actor, instant_text
 from modlog._services.import_outcomes import IngestOutcome
 from modlog._services.integrity import VerificationReport
-from modlog._services.reverts import RevertProgress
-from modlog._services.sweeps import SweepProgress
+from modlog._services.reverts.plans import RevertProgress
+from modlog._services.sweeps.plans import SweepProgress
 from modlog._storage.clock import AcceptedClock
 
 _COLOURS: Final[Mapping[Status, str]] = {
@@ -214,7 +214,7 @@ def verification(report: VerificationReport) -> RenderableType:
     seen = f"{number:,} events up to position {report.head:,}, {report.accounts:,} accounts"
     clocks = [text(_accepted(one)) for one in report.accepted_clocks]
     if report.ok:
-        return Group(text(f"sound: {seen}"), *clocks)
+        return Group(text(f"consistent: {seen}"), *clocks)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for heading in ("check", "position", "account", "finding"):
         table.add_column(heading, overflow="fold")
@@ -223,7 +223,7 @@ def verification(report: VerificationReport) -> RenderableType:
         table.add_row(
             finding.check, position, text(finding.account_id or ""), text(finding.message)
         )
-    headline = text(f"NOT SOUND, {len(report.findings)} findings: {seen}", "bold red")
+    headline = text(f"NOT CONSISTENT, {len(report.findings)} findings: {seen}", "bold red")
     return Group(headline, table, *clocks)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, Self, TypeVar
 from attrs import cmp_using, define, field, frozen
 
 from modlog._domain import events
-from modlog._domain.effects import EFFECTS, Effect, Facet, SanctionKind
+from modlog._domain.effects import EFFECTS, FACETS, Effect, Facet, SanctionKind
 from modlog._domain.events import Event, fields_of
 from modlog._domain.values import EPOCH, parsed_instant, same_json
 
@@ -42,17 +42,22 @@ _AS_JSON: Final[Any] = cmp_using(eq=same_json)
 
 
 @frozen
-class StandingSanction:
-    """A deletion or suspension that nothing has lifted.
+class Stay:
+    """Something that stands in the state of an account, under the version of its cause.
 
     Attributes:
-        since: the event's `occurred_at`.
-        until: the end of a suspension; None for a deletion and for an indefinite suspension.
+        facet: what it is.
+        since: the `occurred_at` of its cause.
+        kind: of a sanction.
+        until: the end of a suspension; None for indefinite, and for all else.
+        label: of a flag.
     """
 
-    kind: SanctionKind
+    facet: Facet
     since: datetime
+    kind: SanctionKind | None = None
     until: datetime | None = None
+    label: str | None = None
 
     def in_force(self, at: datetime) -> bool:
         """Whether it has begun and not expired at that instant."""
@@ -61,6 +66,13 @@ class StandingSanction:
     def expired(self, at: datetime) -> bool:
         """Whether its `until` has come."""
         return self.until is not None and self.until <= at
+
+
+Stays = dict[int, Stay]
+
+
+def _nothing_stands() -> dict[Facet, Stays]:
+    return {facet: {} for facet in FACETS}
 
 
 @define(eq=True)
@@ -72,47 +84,79 @@ class AccountState:
     Attributes:
         version: of the last recorded event, whether it counts or not; 0 before the first.
         latest: the greatest `occurred_at` of all recorded events.
-        reverted: whether any of the recorded events is a revert, whether it counts or not.
+        in_order: whether the first recorded event creates the account, and none occurred
+            earlier than one before it.
+        profile: what the platform keeps of it.
+        stays: what stands, by facet and by the version of its cause.
     """
 
     version: int = 0
     latest: datetime = EPOCH
-    created: bool = False
-    erased: bool = False
-    protected: bool = False
+    in_order: bool = True
     profile: dict[str, Any] = field(factory=dict, eq=_AS_JSON)
-    flags: dict[int, str] = field(factory=dict)
-    sanctions: dict[int, StandingSanction] = field(factory=dict)
-    reverted: bool = False
+    stays: dict[Facet, Stays] = field(factory=_nothing_stands)
 
     def copy(self) -> Self:
         """The same state, with containers of its own; profiles are shared and never changed."""
         return type(self)(
             self.version,
             self.latest,
-            self.created,
-            self.erased,
-            self.protected,
+            self.in_order,
             self.profile,
-            dict(self.flags),
-            dict(self.sanctions),
-            self.reverted,
+            {facet: dict(stays) for facet, stays in self.stays.items()},
         )
 
-    def see(self, version: int, occurred_at: datetime) -> None:
+    @property
+    def created(self) -> bool:
+        """Whether the account exists."""
+        return bool(self.stays["existence"])
+
+    @property
+    def erased(self) -> bool:
+        """Whether its personal data is gone for good."""
+        return bool(self.stays["erasure"])
+
+    @property
+    def protected(self) -> bool:
+        """Whether sweeps leave it out."""
+        return bool(self.stays["protection"])
+
+    @property
+    def flags(self) -> dict[int, str]:
+        """The labels of the flags that stand, by version."""
+        return {version: str(flag.label) for version, flag in self.stays["flag"].items()}
+
+    @property
+    def sanctions(self) -> Stays:
+        """The sanctions that stand, in force or not, by version."""
+        return self.stays["sanction"]
+
+    def has(self, versions: Iterable[int]) -> bool:
+        """Whether what each of these versions began stands."""
+        return all(any(version in stays for stays in self.stays.values()) for version in versions)
+
+    def forget(self, versions: Iterable[int]) -> None:
+        """Let what these versions began not stand any more."""
+        for version in versions:
+            for stays in self.stays.values():
+                stays.pop(version, None)
+
+    def see(self, version: int, occurred_at: datetime, type_name: str) -> None:
         """Take note that an event was recorded, whatever it changes."""
-        if version == 1 or occurred_at > self.latest:
+        if version == 1:
             self.latest = occurred_at
+            self.in_order = EFFECTS[type_name].begins == "existence"
+        elif occurred_at >= self.latest:
+            self.latest = occurred_at
+        else:
+            self.in_order = False
         self.version = version
 
     def apply(self, entry: Happened) -> None:
         """Fold one more event in. Never raises: what makes no sense changes but the version."""
-        self.record(entry.version, entry.occurred_at, entry.event)
-
-    def record(self, version: int, occurred_at: datetime, event: Event) -> None:
-        """As `apply`, for an event that stands by itself."""
-        self.see(version, occurred_at)
-        self.fold(event.TYPE, version, occurred_at, fields_of(event))
+        event = entry.event
+        self.see(entry.version, entry.occurred_at, event.TYPE)
+        self.fold(event.TYPE, entry.version, entry.occurred_at, fields_of(event))
 
     def fold(
         self, type_name: str, version: int, occurred_at: datetime, data: Mapping[str, Any]
@@ -122,39 +166,36 @@ class AccountState:
         Long replays call this with what the store holds, and build no events.
         """
         effect = EFFECTS[type_name]
-        if self.erased or (effect.needs_account and not self.created):
+        stays = self.stays
+        if stays["erasure"] or (effect.needs_account and not stays["existence"]):
             return
         for facet in effect.ends:
-            self._end(facet, data[effect.named_in] if effect.named_in else None)
-        if effect.begins:
-            self._begin(effect, version, occurred_at, data)
-        if effect.profile:
+            if effect.named_in is None:
+                stays[facet].clear()
+            else:
+                for ended in data[effect.named_in]:
+                    stays[facet].pop(ended, None)
+        if effect.begins is not None:
+            stays[effect.begins][version] = _begun(effect, occurred_at, data)
+        if effect.profile is not None:
             self.profile = effect.profile(self.profile, data)
 
-    def _begin(self, effect: Effect, version: int, at: datetime, data: Mapping[str, Any]) -> None:
-        match effect.begins:
-            case "existence":
-                self.created = True
-            case "protection":
-                self.protected = True
-            case "flag":
-                self.flags[version] = data["label"]
-            case "sanction":
-                assert effect.kind, "a sanction has a kind"
-                self.sanctions[version] = StandingSanction(effect.kind, at, _until(data))
-            case "erasure":
-                self.erased = True
+    def moved_by(
+        self, type_name: str, version: int, occurred_at: datetime, data: Mapping[str, Any]
+    ) -> Moves:
+        """As `fold`, and tell what came and went.
 
-    def _end(self, facet: Facet, versions: Iterable[int] | None) -> None:
-        match facet:
-            case "existence":
-                self.created = False
-            case "protection":
-                self.protected = False
-            case "flag":
-                _forget(self.flags, versions)
-            case "sanction":
-                _forget(self.sanctions, versions)
+        Where it takes no hold nothing stands, or nothing but the erasure, which nothing ends.
+        """
+        effect = EFFECTS[type_name]
+        ended: list[int] = []
+        for facet in effect.ends:
+            stays = self.stays[facet]
+            named = stays if effect.named_in is None else data[effect.named_in]
+            ended += [version for version in named if version in stays]
+        self.fold(type_name, version, occurred_at, data)
+        stay = self.stays[effect.begins].get(version) if effect.begins else None
+        return Moves({} if stay is None else {version: stay}, ended)
 
     def status(self, at: datetime) -> Status:
         """The status at an instant; only the expiry of suspensions depends on it."""
@@ -176,14 +217,39 @@ class AccountState:
         )
 
 
-def _until(data: Mapping[str, Any]) -> datetime | None:
+def _begun(effect: Effect, at: datetime, data: Mapping[str, Any]) -> Stay:
+    assert effect.begins is not None, "only such an effect gets here"
+    if effect.begins == "flag":
+        return Stay("flag", at, label=data["label"])
     until = data.get("until")
-    return parsed_instant(until, "until") if isinstance(until, str) else until
+    if isinstance(until, str):
+        until = parsed_instant(until, "until")
+    return Stay(effect.begins, at, effect.kind, until)
 
 
-def _forget(standing: dict[int, Any], versions: Iterable[int] | None) -> None:
-    for version in list(standing) if versions is None else versions:
-        standing.pop(version, None)
+@frozen
+class Moves:
+    """What one event changed of what stands.
+
+    Attributes:
+        begun: what stands since, by version.
+        ended: the versions of what does not stand any more.
+    """
+
+    begun: Mapping[int, Stay]
+    ended: Sequence[int]
+
+    @classmethod
+    def between(cls, before: AccountState, after: AccountState) -> Self:
+        """What leads from one state of an account to the next."""
+        begun: Stays = {}
+        ended: list[int] = []
+        for facet, old in before.stays.items():
+            new = after.stays[facet]
+            if old != new:  # a version never stands for anything else than before
+                begun.update((version, new[version]) for version in new.keys() - old.keys())
+                ended += old.keys() - new.keys()
+        return cls(begun, ended)
 
 
 def evolve(state: AccountState, entry: Happened) -> AccountState:
@@ -222,8 +288,7 @@ def replay(history: Iterable[Happened]) -> AccountState:
     for entry in counting(history):
         state.fold(entry.event.TYPE, entry.version, entry.occurred_at, fields_of(entry.event))
     for entry in history:
-        state.see(entry.version, entry.occurred_at)
-        state.reverted = state.reverted or isinstance(entry.event, events.EventsReverted)
+        state.see(entry.version, entry.occurred_at, entry.event.TYPE)
     return state
 
 
@@ -276,7 +341,7 @@ def account_at(account_id: str, state: AccountState, at: datetime) -> Account:
         flags=dict(sorted(state.flags.items())),
         sanctions={
             version: Sanction(
-                kind=sanction.kind,
+                kind=sanction.kind or "deletion",
                 since=sanction.since,
                 until=sanction.until,
                 in_force=sanction.in_force(at),

@@ -14,6 +14,7 @@ import attrs
 from attrs import field, frozen
 
 from modlog._domain.account import AccountState
+from modlog._domain.effects import Facet
 from modlog._domain.events import (
     AccountCreated,
     AccountDeleted,
@@ -82,6 +83,13 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
 }
 ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     name: tuple(attrs.fields_dict(cls)) for name, cls in COMMANDS.items()
+}
+# What of an account each command depends on, beside its version and profile.
+_ALWAYS: Final[tuple[Facet, ...]] = ("existence", "protection", "erasure")
+KNOWN_TO: Final[Mapping[str, tuple[Facet, ...]]] = {
+    **dict.fromkeys(COMMANDS, _ALWAYS),
+    "restore": (*_ALWAYS, "sanction"),
+    "clear_flags": (*_ALWAYS, "flag"),
 }
 # What takes something away from somebody, or lifts a barrier, is never done without why.
 REASON_IS_DUE: Final = frozenset(

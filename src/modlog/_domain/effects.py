@@ -7,13 +7,14 @@ Replays, blame, reverts and the store all look here, so that a new type of event
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from attrs import frozen
 
 from modlog._domain import events as e
 
 Facet = Literal["existence", "sanction", "flag", "protection", "erasure"]
+FACETS: Final[tuple[Facet, ...]] = get_args(Facet)
 SanctionKind = Literal["deletion", "suspension"]
 Profile = dict[str, Any]
 Data = Mapping[str, Any]
@@ -24,14 +25,14 @@ class Effect:
     """What an event does as long as it counts.
 
     Attributes:
-        begins: the facet that stands from then on. Sanctions and flags stand under the version
-            of the event; of the others an account has one or none.
+        begins: the facet that stands from then on, under the version of the event.
         kind: of the sanction that it begins.
         ends: the facets that it can end.
         named_in: the field with the versions of what it ends; None if it ends all that stand.
         profile: what it makes of the profile.
         needs_account: whether it does nothing to an account that does not exist.
         is_revertible: whether a revert may name it.
+        personal: its fields that are about a person, which the store keeps apart.
     """
 
     begins: Facet | None = None
@@ -41,6 +42,7 @@ class Effect:
     profile: Callable[[Profile, Data], Profile] | None = None
     needs_account: bool = True
     is_revertible: bool = True
+    personal: tuple[str, ...] = ()
 
     @property
     def changes_state(self) -> bool:
@@ -51,8 +53,8 @@ class Effect:
     def only_begins(self) -> bool:
         """Whether all that it does is gone with what it began.
 
-        So is it for sanctions and flags: each has a version of its own, and nothing that comes
-        later depends on whether they stand.
+        So is it for sanctions and flags: nothing that comes later depends on whether they
+        stand, while nothing at all takes hold on an account that does not exist.
         """
         return self.begins in {"sanction", "flag"} and not (self.ends or self.profile)
 
@@ -74,8 +76,10 @@ def _gone(_: Profile, __: Data) -> Profile:
 _NO_EFFECT: Final = Effect(is_revertible=False)
 
 EFFECTS: Final[Mapping[str, Effect]] = {
-    e.AccountCreated.TYPE: Effect(begins="existence", profile=_given, needs_account=False),
-    e.ProfileChanged.TYPE: Effect(profile=_changed),
+    e.AccountCreated.TYPE: Effect(
+        begins="existence", profile=_given, needs_account=False, personal=("profile",)
+    ),
+    e.ProfileChanged.TYPE: Effect(profile=_changed, personal=("changes",)),
     e.AccountFlagged.TYPE: Effect(begins="flag"),
     e.FlagsCleared.TYPE: Effect(ends=("flag",), named_in="flags"),
     e.AccountSuspended.TYPE: Effect(begins="sanction", kind="suspension"),
@@ -92,7 +96,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
         needs_account=False,
         is_revertible=False,
     ),
-    e.AccountNoted.TYPE: _NO_EFFECT,
+    e.AccountNoted.TYPE: Effect(is_revertible=False, personal=("text",)),
     e.ActionRefused.TYPE: _NO_EFFECT,
     e.SweepPlanned.TYPE: _NO_EFFECT,
     e.SweepApproved.TYPE: _NO_EFFECT,

@@ -17,6 +17,7 @@ from modlog._domain.values import (
     checked_instant,
     checked_position,
     checked_text,
+    checked_truth,
     instant_text,
     shown,
 )
@@ -202,3 +203,17 @@ def _least(one: Any, other: Any) -> Any:
 
 EVERYTHING: Final = Scope()
 FILTERS: Final = tuple(attribute.name for attribute in attrs_fields(Selection))
+
+
+def check_selection(selection: object, *, everything: bool) -> None:
+    """Refuse what no revert or sweep may mean.
+
+    Raises:
+        InvalidInputError: no selection, or one of all events without `everything=True`.
+    """
+    if not isinstance(selection, Selection):
+        raise InvalidInputError(f"a revert takes a Selection, not {shown(selection)}")
+    if selection.is_everything and not checked_truth(everything, "everything"):
+        raise InvalidInputError(
+            "Selection() means every event of the ledger: say everything=True if that is meant"
+        )

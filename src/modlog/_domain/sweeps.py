@@ -13,7 +13,7 @@ from modlog._domain.decisions import COMMANDS, Command
 from modlog._domain.events import RecordedEvent, plain
 from modlog._domain.guardrails import is_same_person
 from modlog._domain.values import Actor, shown
-from modlog._errors import InvalidInputError, SweepStateError
+from modlog._errors import CorruptEventError, InvalidInputError, SweepStateError
 
 ACTIONS: Final = ("delete", "suspend", "flag", "clear_flags", "restore")
 # The arguments that an action of a sweep takes; which flags or sanctions is each account's own.
@@ -68,9 +68,17 @@ class Sweep:
 
 
 def sweep_of(records: Iterable[RecordedEvent]) -> Sweep:
-    """The sweep that these records, from the first, lead to."""
+    """The sweep that these records, from the first, lead to.
+
+    Raises:
+        CorruptEventError: the first is no plan.
+    """
     first, *rest = records
-    assert isinstance(first.event, events.SweepPlanned)
+    if not isinstance(first.event, events.SweepPlanned):
+        raise CorruptEventError(
+            f"sweep {shown(first.batch_id)} begins with {first.type}, not with its plan: its first "
+            "records are gone or were changed"
+        )
     state, approval = SweepState.PLANNED, None
     through, last, outcomes, version = 0, "", {}, first.version
     for record in rest:

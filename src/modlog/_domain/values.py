@@ -299,7 +299,7 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}..."
 
 
-@frozen(kw_only=True, slots=True)
+@frozen(kw_only=True, slots=True, cache_hash=True)
 class Actor:
     """Who acts: a human, a bot, a model or a system, and the account it acts from.
 

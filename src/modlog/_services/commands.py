@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import datetime
-from os import getpid
-from types import MappingProxyType
 from typing import Any, Unpack
 
-from attrs import define, field
-
 from modlog._domain.account import AccountState
-from modlog._domain.decisions import COMMANDS, decide
+from modlog._domain.decisions import COMMANDS, KNOWN_TO, decide
+from modlog._domain.effects import FACETS, Facet
 from modlog._domain.events import AccountNoted, ActionRefused, Draft, Envelope, RecordedEvent
-from modlog._domain.guardrails import Guardrails, looks_beyond
+from modlog._domain.guardrails import looks_beyond
 from modlog._domain.values import Actor, checked_id, shown
-from modlog._errors import ConcurrencyError, GuardrailError, InvalidInputError
+from modlog._errors import ConcurrencyError, GuardrailError
 from modlog._services.acting import Given, split
 from modlog._services.guarding import Intended, Override, check_guardrails
 from modlog._services.requests import request_key
-from modlog._storage.clock import Clock
-from modlog._storage.database import Session
-from modlog._storage.store import Decide, Key, Reader, Store, Writer
-
-
-@define(eq=False)
-class _Open:
-    """A transaction that is under way, for commands and questions of its block.
-
-    Attributes:
-        afterwards: what is to be done by itself once it has ended, either way; None for a
-            caller's own transaction, whose end the ledger does not see.
-    """
-
-    writer: Writer
-    afterwards: list[Callable[[], None]] | None = None
-    under_way: bool = True
-    process: int = field(factory=getpid)
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether it goes on, in this process: a forked child takes no part in it."""
-        return self.under_way and self.process == getpid()
-
-
-# For each ledger, the transaction of the current task or thread.
-_open: ContextVar[Mapping[int, _Open]] = ContextVar(
-    "modlog.transactions",
-    default=MappingProxyType({}),
-)
+from modlog._services.work import Work
+from modlog._storage.keys import Key
+from modlog._storage.reading import Reader
+from modlog._storage.store import Decide
 
 
 class Commands:
     """The commands of a ledger, and the transactions that they are part of."""
 
-    def __init__(self, store: Store, clock: Clock, guardrails: Guardrails) -> None:
-        self._store = store
-        self._clock = clock
-        self._guardrails = guardrails
+    def __init__(self, work: Work) -> None:
+        self._work = work
 
     def create(
         self,
@@ -210,7 +178,7 @@ class Commands:
         def decided(reader: Reader, state: AccountState, instant: datetime) -> Draft:
             _check_expected(account_id, state, expected)
             event = decide(account_id, state, command, envelope.occurred_at or instant)
-            if self._guardrails.enabled:
+            if self._work.guardrails.enabled:
                 intended = Intended(
                     account_id=account_id,
                     state=state,
@@ -219,15 +187,23 @@ class Commands:
                     at=instant,
                     override=override,
                 )
-                check_guardrails(self._guardrails, reader, intended)
+                check_guardrails(self._work.guardrails, reader, intended)
             return Draft(account_id, state.version + 1, event, envelope)
 
         try:
-            beyond = self._guardrails.enabled and looks_beyond(envelope.actor, name)
-            return self._carry_out(account_id, decided, key, override, beyond=beyond)
+            beyond = self._work.guardrails.enabled and looks_beyond(envelope.actor, name)
+            record = self._work.store.record if beyond else self._work.store.record_optimistically
+            facets = self._facets(name)
+            if override is None and self._work.writer() is None:
+                return record(account_id, decided, key, self._work.clock(), facets)
+            return self._carry_out(account_id, decided, key, override, facets)
         except GuardrailError as error:
-            self._refused(account_id, ActionRefused(name, error.rule), envelope)
+            self._work.refused(account_id, ActionRefused(name, error.rule), envelope)
             raise
+
+    def _facets(self, name: str) -> Sequence[Facet]:
+        """What of an account a command has to know: it costs what it touches."""
+        return FACETS if self._work.guardrails.rules else KNOWN_TO[name]
 
     def _carry_out(
         self,
@@ -235,45 +211,17 @@ class Commands:
         decided: Decide,
         key: Key | None,
         override: Override | None,
-        *,
-        beyond: bool,
+        facets: Sequence[Facet],
     ) -> RecordedEvent:
-        if override is None and self._writer() is None:
-            record = self._store.record if beyond else self._store.record_optimistically
-            return record(account_id, decided, key, self._clock())
-        with self._chunk() as writer:
+        with self._work.chunk() as writer:
             head = writer.head.position
-            event = writer.record(account_id, decided, key)
+            event = writer.record(account_id, decided, key, facets)
             is_new = event.position > head  # not one that its key answered
-            if override and is_new and writer.states([account_id])[account_id].protected:
-                writer.record(account_id, _approval(event, override), None)
+            if override and is_new:
+                state = writer.states([account_id], ("existence", "protection"))[account_id]
+                if state.protected:
+                    writer.record(account_id, _approval(event, override), None)
             return event
-
-    def _refused(self, account_id: str, refusal: ActionRefused, envelope: Envelope) -> None:
-        """Record that a guardrail stopped somebody, by itself and whatever else is undone."""
-
-        def stream_of(reader: Reader) -> str:
-            # An account that does not exist has no stream; the one who acts has.
-            known = reader.states([account_id]).get(account_id)
-            own = envelope.actor.account_id
-            return account_id if own is None or (known and known.version) else own
-
-        def record() -> None:
-            with self._chunk() as writer:
-                stream = stream_of(Reader(self._store, writer.session))
-                writer.record(
-                    stream,
-                    lambda _, state, __: Draft(stream, state.version + 1, refusal, envelope),
-                    None,
-                )
-
-        opened = self._opened()
-        if opened is not None and opened.afterwards is not None:
-            opened.afterwards.append(record)
-        else:
-            record()
-
-    # Transactions
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -282,21 +230,8 @@ class Commands:
         It holds the append lock from its beginning, so keep it short. A command that fails
         leaves no trace of itself; the others go on if the error is caught inside the block.
         """
-        writer = self._writer()
-        if writer is not None:
-            with writer.part():
-                yield
-            return
-        afterwards: list[Callable[[], None]] = []
-        try:
-            with (
-                self._store.writing(self._clock()) as writer,
-                self._under_way(_Open(writer, afterwards)),
-            ):
-                yield
-        finally:
-            for record in afterwards:
-                record()
+        with self._work.transaction():
+            yield
 
     @contextmanager
     def within(self, connection: Any) -> Iterator[None]:
@@ -317,53 +252,8 @@ class Commands:
                 already, for whose end the block would wait for ever.
             StoreError: the transaction was taken back in the block, and the error was caught.
         """
-        if self._writer() is not None:
-            raise InvalidInputError(
-                "within() inside a transaction of the same ledger would wait for its end: leave "
-                "one of the two out"
-            )
-        with (
-            self._store.joining(connection, self._clock()) as writer,
-            self._under_way(_Open(writer)),
-        ):
+        with self._work.within(connection):
             yield
-
-    @contextmanager
-    def _under_way(self, opened: _Open) -> Iterator[None]:
-        token = _open.set({**_open.get(), id(self): opened})
-        try:
-            yield
-        finally:
-            opened.under_way = False
-            _open.reset(token)
-
-    def _opened(self) -> _Open | None:
-        # A task that was started in the block may outlive it, with a copy of the context.
-        opened = _open.get().get(id(self))
-        return opened if opened is not None and opened.is_ours else None
-
-    def _writer(self) -> Writer | None:
-        opened = self._opened()
-        return None if opened is None else opened.writer
-
-    @contextmanager
-    def _reader(self) -> Iterator[Reader]:
-        writer = self._writer()
-        if writer is not None:
-            yield Reader(self._store, writer.session)
-            return
-        with self._store.reading() as reader:
-            yield reader
-
-    @contextmanager
-    def _chunk(self, session: Session | None = None) -> Iterator[Writer]:
-        writer = self._writer()
-        if writer is not None:
-            with writer.part():
-                yield writer
-            return
-        with self._store.writing(self._clock(), session) as writer:
-            yield writer
 
 
 def _check_expected(account_id: str, state: AccountState, expected: int | None) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from attrs import frozen
 
-from modlog._domain.account import Account, account_at
+from modlog._domain.account import Account, AccountState, account_at
 from modlog._domain.values import same_json
 from modlog._services.views import View
-from modlog._storage.replays import beside
+from modlog._storage.replays import PAGE, beside
+from modlog._storage.spans import ids_of
 
 # What a difference may lie in; versions alone are none, as they say nothing of the account.
 _FACETS: Final = ("status", "profile", "flags", "sanctions", "protected")
@@ -37,7 +39,12 @@ def diff(first: View, second: View) -> Iterator[AccountChange]:
     """See `ModLog.diff`."""
     one = first.moment()
     other = second.moment(now=one if first.is_of_now else None)
-    for account_id, before, after in beside(first.states(one), second.states(other)):
+    few = first.streams_that_may_differ(second, (one, other))
+    if few is None:
+        pairs = beside(first.states(one), second.states(other))
+    else:
+        pairs = _of_streams(first, second, few, (one, other))
+    for account_id, before, after in pairs:
         change = _change(
             account_id,
             None if before is None else account_at(account_id, before, one),
@@ -45,6 +52,19 @@ def diff(first: View, second: View) -> Iterator[AccountChange]:
         )
         if change.facets:
             yield change
+
+
+def _of_streams(
+    first: View, second: View, streams: Sequence[int], instants: tuple[datetime, datetime]
+) -> Iterator[tuple[str, AccountState | None, AccountState | None]]:
+    """The states of these accounts in both views; they are in the order of ids."""
+    for start in range(0, len(streams), PAGE):
+        with first.reading() as reader:
+            ids = ids_of(reader.database, reader.session, streams[start : start + PAGE])
+            before = first.states_of_page(reader, ids, instants[0])
+            after = second.states_of_page(reader, ids, instants[1])
+        for account_id in ids.values():
+            yield account_id, before.get(account_id), after.get(account_id)
 
 
 def _change(account_id: str, before: Account | None, after: Account | None) -> AccountChange:

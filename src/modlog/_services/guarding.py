@@ -14,7 +14,7 @@ from modlog._domain.events import ActionRefused, Envelope
 from modlog._domain.guardrails import Guardrails, check_approver
 from modlog._domain.values import Actor, before, checked_truth, shown
 from modlog._errors import GuardrailError, InvalidInputError
-from modlog._storage.store import Reader
+from modlog._storage.reading import Reader
 
 # Records that a guardrail stopped somebody, on the stream of an account.
 Refuse = Callable[[str, ActionRefused, Envelope], None]

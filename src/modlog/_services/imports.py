@@ -15,7 +15,7 @@ from attrs import evolve as replaced
 
 from modlog._domain.account import AccountState
 from modlog._domain.decisions import Command, decide
-from modlog._domain.events import AccountCreated, AccountEvent, AccountNoted, Envelope
+from modlog._domain.events import AccountCreated, AccountEvent, AccountNoted, Envelope, fields_of
 from modlog._domain.values import (
     Actor,
     checked_id,
@@ -24,6 +24,7 @@ from modlog._domain.values import (
     is_storable,
     parsed_instant,
     shown,
+    to_micros,
 )
 from modlog._errors import (
     AccountErasedError,
@@ -38,10 +39,9 @@ from modlog._errors import (
 from modlog._services.acting import settled_actor
 from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
 from modlog._services.records import Unreadable, read_command, record_text
-from modlog._services.requests import key_digest, request_digest
-from modlog._storage.codec import columns_of
-from modlog._storage.projection import Changes
-from modlog._storage.store import Answer, Writer
+from modlog._services.requests import request_digest
+from modlog._storage.keys import Answer, KeyRow, kept_as
+from modlog._storage.writing import Batch, Writer
 
 # Opens the transaction for so many records.
 OpenChunk = Callable[[int], AbstractContextManager[Writer]]
@@ -131,6 +131,7 @@ class _Import:
     Attributes:
         keeps_refused: whether records that are refused become notes.
         states: of accounts, good for as long as nobody else has written.
+        streams: their numbers, likewise.
         head: the position at which they are good; -1 for never.
         reason: of records that give none.
     """
@@ -138,6 +139,7 @@ class _Import:
     batch_id: str
     keeps_refused: bool
     states: dict[str, AccountState] = field(factory=dict)
+    streams: dict[str, int] = field(factory=dict)
     head: int = -1
     reason: str = field(init=False)
     _actors: dict[object, Actor] = field(factory=dict)
@@ -148,7 +150,8 @@ class _Import:
     def load(self, writer: Writer, account_ids: set[str]) -> None:
         """Have the states of these accounts, as they are now."""
         if self.head != writer.head.position or len(self.states) > _KEPT_STATES:
-            self.states = {}
+            self.states, self.streams = {}, {}
+        writer.streams.update(self.streams)
         missing = [id_ for id_ in account_ids if id_ not in self.states]
         if missing:
             self.states.update(writer.states(missing))
@@ -179,18 +182,14 @@ class _Chunk:
     on, the less there is for the garbage collector to look through.
 
     Attributes:
-        position: of the last event that the records have led to.
-        changes: what all of them change in the current state.
-        keys: of records that led to events: digest, request and position.
-        rejected_keys: of those that were rejected: digest, request and why.
+        batch: what the records have led to.
+        keys: rows of the keys of records that were taken, and of those that were rejected.
     """
 
     importing: _Import
     writer: Writer
-    position: int = field(init=False)
-    changes: Changes = field(init=False)
-    keys: list[tuple[bytes, bytes, int]] = field(factory=list)
-    rejected_keys: list[tuple[bytes, bytes, str]] = field(factory=list)
+    batch: Batch = field(init=False)
+    keys: list[KeyRow] = field(factory=list)
     before: dict[str, AccountState] = field(factory=dict)
     rejected: list[Rejection] = field(factory=list)
     recorded: int = 0
@@ -198,20 +197,17 @@ class _Chunk:
     skipped: int = 0
     late: int = 0
     noted: int = 0
-    _digests: dict[str, bytes] = field(factory=dict)
-    _answered: dict[bytes, Answer] = field(factory=dict)
+    _answered: dict[str, Answer] = field(factory=dict)
     _add: Callable[[tuple[Any, ...]], object] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.position = self.writer.head.position
+        self.batch = Batch(self.writer)
 
     def look_up(self, block: Sequence[tuple[int, object]]) -> None:
         """Have everything that records are decided on."""
         named = [record for _, record in block if is_mapping(record)]
         self.importing.load(self.writer, set(_texts(named, "account_id")))
-        self._digests = {key: key_digest(key) for key in _texts(named, "key")}
-        if self._digests:
-            self._answered = self.writer.answered(list(self._digests.values()))
+        self._answered = self.writer.answered(_texts(named, "key"))
 
     def take(self, block: Sequence[tuple[int, object]]) -> None:
         """Decide each record on the state that the ones before it left, and write its events."""
@@ -223,10 +219,9 @@ class _Chunk:
                     raise
                 except ModlogError as error:
                     self._reject(line, record, error)
-            states = self.importing.states  # the last events are still being written
-            self.changes = Changes.between(
-                (id_, old, states[id_]) for id_, old in self.before.items()
-            )
+            for id_, old in self.before.items():  # the last events are still being written
+                stream = self.writer.streams[id_]
+                self.batch.changes.turn(stream, old, self.importing.states[id_])
 
     def _reject(self, line: int, record: object, error: ModlogError) -> None:
         self.rejected.append(
@@ -251,21 +246,25 @@ class _Chunk:
             self._decide(record, account_id, command, envelope, at)
         elif checked_text(key, "key"):
             request = request_digest(shape.name, account_id, command, envelope, reason=reason)
-            digest = self._digests[key]
-            if self._is_answered(digest, request, key):
+            if self._is_answered(request, key):
                 self.skipped += 1
                 return
             try:
                 self._decide(record, account_id, command, envelope, at)
             except (RefusedError, AccountNotFoundError, InvalidInputError) as error:
                 # Decided later it might be taken, on what was recorded after it.
-                self.rejected_keys.append((digest, request, str(error)))
-                self._answered[digest] = request, str(error)
+                self._answer(key, request, None, str(error))
                 raise
-            self.keys.append((digest, request, self.position))
-            self._answered[digest] = request, None
+            self._answer(key, request, self.batch.position, None)
         else:
             raise InvalidInputError("key must not be empty: leave it out if there is none")
+
+    def _answer(
+        self, key: str, request: bytes, position: int | None, rejection: str | None
+    ) -> None:
+        kept = kept_as(key)
+        self.keys.append((kept, request, position, rejection))
+        self._answered[kept] = request, rejection
 
     def _envelope(self, actor: object, given: dict[str, Any], at: datetime) -> Envelope:
         """The envelope of a record, with a reason that names the import if there is none."""
@@ -287,10 +286,9 @@ class _Chunk:
         state = states.get(account_id) or AccountState()
         is_new = state.version == 0
         opens = is_new and not isinstance(command, AccountCreated)
-        before = AccountState(version=1, latest=at, created=True) if opens else state
         event: AccountEvent
         try:
-            event = decide(account_id, before, command, at)
+            event = decide(account_id, _opened(at) if opens else state, command, at)
         except (RefusedError, AccountNotFoundError) as error:
             # Of an account that is erased nothing is kept, not in a note either.
             if not self.importing.keeps_refused or isinstance(error, AccountErasedError):
@@ -306,8 +304,8 @@ class _Chunk:
         states[account_id] = state
         self.recorded += 1
 
-    def _is_answered(self, digest: bytes, request: bytes, key: str) -> bool:
-        answer = self._answered.get(digest)
+    def _is_answered(self, request: bytes, key: str) -> bool:
+        answer = self._answered.get(kept_as(key))
         if answer is None:
             return False
         answered, rejection = answer
@@ -339,18 +337,26 @@ class _Chunk:
         if account_id not in self.before:
             self.before[account_id] = state.copy() if state.version else _UNKNOWN
         version = state.version + 1
-        position = self.position = self.position + 1
-        self._add(columns_of(position, self.writer.at, account_id, version, event, envelope))
-        state.record(version, at, event)
+        position = self.batch.position = self.batch.position + 1
+        if version == 1:
+            self.batch.new_stream(position, account_id)
+        stream = self.writer.streams[account_id]
+        self._add(self.batch.row(position, stream, version, event, envelope))
+        state.see(version, at, event.TYPE)
+        moves = state.moved_by(event.TYPE, version, at, fields_of(event))
+        if moves.begun or moves.ended:
+            self.batch.changes.move(stream, position, to_micros(at), moves)
 
     def write(self) -> None:
         """Write what the events change, and their keys."""
-        written = self.position - self.writer.head.position
+        written = self.batch.position - self.writer.head.position
         if written:
+            self.batch.write_new()
             self.writer.moved(written)
-            self.writer.change(self.changes, self.keys)
-        self.writer.reject(self.rejected_keys)
+            self.batch.changes.write(self.writer.store.database, self.writer.session)
+        self.writer.write_keys(self.keys)
         self.importing.head = self.writer.head.position
+        self.importing.streams = self.writer.streams
 
     def added_to(self, outcome: IngestOutcome) -> IngestOutcome:
         """The outcome so far, with this chunk's."""
@@ -363,6 +369,14 @@ class _Chunk:
             late=outcome.late + self.late,
             noted=outcome.noted + self.noted,
         )
+
+
+def _opened(at: datetime) -> AccountState:
+    """An account that was opened with nothing."""
+    state = AccountState()
+    state.see(1, at, AccountCreated.TYPE)
+    state.fold(AccountCreated.TYPE, 1, at, {"profile": {}})
+    return state
 
 
 @contextmanager

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from attrs import fields, frozen
+from attrs import frozen
 
-from modlog._domain.account import AccountState
-from modlog._errors import CorruptCacheError, CorruptEventError
 from modlog._storage.checks import CHECKS, Finding, kinds_of_events
 from modlog._storage.clock import AcceptedClock, accepted_clocks
-from modlog._storage.database import Database, Session
-from modlog._storage.replays import States, beside, checked_replays, projected
+from modlog._storage.comparing import (
+    WHOLE_COLUMNS,
+    Kept,
+    damaged,
+    differing,
+    fold_rows,
+    projected,
+    strays,
+)
+from modlog._storage.database import Database, Row, Session
+from modlog._storage.reading import sources
+from modlog._storage.rebuilding import traced
+from modlog._storage.replays import by_stream, pages_of_accounts, rows_of
 from modlog._storage.store import Store
 from modlog._storage.sweeps.checks import check_sweeps_whole
-
-_PROGRESS_EVERY: Final = 5_000
 
 
 @frozen(kw_only=True)
@@ -51,7 +57,7 @@ def verify(store: Store, progress: Callable[[int], object] | None = None) -> Ver
         database, session = store.database, reader.session
         for check in (*CHECKS, check_sweeps_whole):
             findings += check(database, session)
-        replaying = _Replaying(database, session, findings, progress)
+        replaying = _Replaying(database, session, progress)
         findings += replaying.compare()
         return VerificationReport(
             findings=tuple(findings),
@@ -69,55 +75,47 @@ class _Replaying:
         self,
         database: Database,
         session: Session,
-        findings: list[Finding],
         progress: Callable[[int], object] | None,
     ) -> None:
         self._database = database
         self._session = session
-        self._findings = findings
         self._progress = progress
-        self._damaged: set[str] = set()
         self.accounts = 0
 
     def compare(self) -> Iterator[Finding]:
         """The accounts whose projection is not what their events lead to."""
-        try:
-            yield from self._compared()
-        except CorruptCacheError as error:
-            yield Finding(check="projection", message=str(error))
-
-    def _compared(self) -> Iterator[Finding]:
-        for account_id, replayed, stored in beside(
-            self._replayed(), projected(self._database, self._session)
-        ):
-            if replayed != stored and account_id not in self._damaged:
-                yield Finding(
-                    check="projection",
-                    message=_difference(replayed, stored),
-                    account_id=account_id,
+        for page in pages_of_accounts(self._database, self._session):
+            found = by_stream(
+                rows_of(
+                    self._database,
+                    self._session,
+                    list(page),
+                    columns=WHOLE_COLUMNS,
+                    tables=sources,
                 )
-
-    def _replayed(self) -> States:
-        for pair in checked_replays(self._database, self._session, self._damage):
-            self.accounts += 1
-            if self._progress and self.accounts % _PROGRESS_EVERY == 0:
+            )
+            kept = projected(self._database, self._session, list(page))
+            for stream, account_id in page.items():
+                rows = found.get(stream, [])
+                self.accounts += bool(rows)
+                yield from self._findings(stream, account_id, rows, kept.get(stream))
+            if self._progress:
                 self._progress(self.accounts)
-            yield pair
+        yield from strays(self._database, self._session)
 
-    def _damage(self, account_id: str, error: CorruptEventError) -> None:
-        self._damaged.add(account_id)
-        self._findings.append(Finding(check="events", message=str(error), account_id=account_id))
-
-
-def _difference(replayed: AccountState | None, stored: AccountState | None) -> str:
-    if stored is None:
-        return "the account has events and no row in the projection: rebuild it"
-    if replayed is None:
-        return "the projection has rows of an account without events: rebuild it"
-    # Names only: values may be personal data.
-    differing = [
-        field.name
-        for field in fields(AccountState)
-        if getattr(replayed, field.name) != getattr(stored, field.name)
-    ]
-    return f"the projection differs from a replay in {', '.join(differing)}: rebuild it"
+    def _findings(
+        self, stream: int, account_id: str, rows: Sequence[Row], kept: Kept | None
+    ) -> Iterator[Finding]:
+        damage = list(damaged(rows))
+        if damage:
+            for message in damage:
+                yield Finding(check="events", message=message, account_id=account_id)
+            return
+        expected = traced(stream, account_id, fold_rows(rows)) if rows else None
+        difference = differing(expected, kept)
+        if difference:
+            yield Finding(
+                check="projection",
+                message=f"{difference}: rebuild it",
+                account_id=account_id,
+            )

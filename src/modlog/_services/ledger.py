@@ -2,57 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from modlog._domain.account import Account, Status, account_at
+from modlog._domain.account import Account
 from modlog._domain.blame import Blame, blame
-from modlog._domain.events import RecordedEvent
 from modlog._domain.guardrails import Guardrails
 from modlog._domain.selection import Selection
 from modlog._domain.values import (
     Actor,
     checked_callable,
-    checked_id,
-    checked_position,
-    checked_seconds,
     checked_truth,
-    from_micros,
     shown,
 )
-from modlog._errors import AccountNotFoundError, InvalidInputError
+from modlog._errors import InvalidInputError
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
 from modlog._services.forensics import AccountChange, diff
 from modlog._services.import_outcomes import IngestOutcome, OnRefused
 from modlog._services.imports import ingest, numbered
 from modlog._services.integrity import VerificationReport, verify
-from modlog._services.reverts import (
+from modlog._services.questions import Questions
+from modlog._services.reverts.plans import (
     OnConflict,
-    Reverting,
     RevertOutcome,
     RevertPlan,
     RevertProgress,
     asked_for,
 )
-from modlog._services.sweeps import SweepOutcome, SweepPlan, SweepProgress, Sweeps
-from modlog._services.views import ClockName, View, checked_flagged, checked_statuses
+from modlog._services.reverts.reverting import Reverting
+from modlog._services.sweeps.plans import SweepOutcome, SweepPlan, SweepProgress
+from modlog._services.sweeps.sweeping import Sweeps
+from modlog._services.views import ClockName, View
+from modlog._services.work import Work
 from modlog._storage.clock import AcceptedClock, Clock, checked_clock
 from modlog._storage.database import LOCK_TIMEOUT
 from modlog._storage.opening import open_store
-from modlog._storage.recorder import Backoff, LedgerRecorder
-from modlog._storage.replays import rebuild_all
-from modlog._storage.selecting import Condition
-from modlog._storage.store import Reader, Store, Writer
-
-# Records of a transaction, or accounts of a series, from which on it counts as large: what each
-# of them changes may lie in two pages of its own.
-_LARGE: Final = 500
+from modlog._storage.rebuilding import rebuild_all
+from modlog._storage.recorder import LedgerRecorder
 
 
 def open_ledger(
@@ -93,10 +84,10 @@ def open_ledger(
         raise InvalidInputError(f"guardrails= takes Guardrails, not {shown(guardrails)}")
     store = open_store(url, schema, lock_timeout, create=create, read_only=read_only)
     store.on_machine_time = clock is None
-    return ModLog(store, checked_clock(clock), guardrails or Guardrails())
+    return ModLog(Work(store, checked_clock(clock), guardrails or Guardrails()))
 
 
-class ModLog(Commands):
+class ModLog(Commands, Questions):
     """A ledger of account lifecycle events.
 
     May be shared between threads, and used as a context manager that closes it. Each command
@@ -105,9 +96,9 @@ class ModLog(Commands):
     `Given`; what is not given comes from `modlog.acting`.
     """
 
-    def __init__(self, store: Store, clock: Clock, guardrails: Guardrails) -> None:
-        super().__init__(store, clock, guardrails)
-        self._recorder = LedgerRecorder(store, clock)
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        self._recorder = LedgerRecorder(work.store, work.clock)
 
     def __enter__(self) -> Self:
         return self
@@ -122,146 +113,12 @@ class ModLog(Commands):
 
     def close(self) -> None:
         """Close the ledger's connections; using it afterwards raises `StoreUnavailableError`."""
-        self._store.close()
+        self._work.store.close()
 
     @property
     def recorder(self) -> LedgerRecorder:
         """The ledger as an `ApplicationRecorder` of the eventsourcing library."""
         return self._recorder
-
-    # Questions
-
-    @property
-    def head(self) -> int:
-        """The last position in the log; 0 when it is empty."""
-        with self._reader() as reader:
-            return reader.head().position
-
-    def account(self, account_id: str) -> Account:
-        """An account as it is now.
-
-        Raises:
-            AccountNotFoundError: the ledger has no event of it.
-        """
-        account_id = checked_id(account_id, "account_id")
-        with self._reader() as reader:
-            state, head = reader.state_and_head(account_id)
-        if state.version == 0:
-            raise AccountNotFoundError(
-                f"account {shown(account_id)} is not in this ledger: check the id; "
-                "accounts() lists those that are"
-            )
-        return account_at(account_id, state, self._instant(head.recorded_at))
-
-    def accounts(
-        self,
-        status: Status | str | Collection[Status | str] | None = None,
-        flagged: str | bool | None = None,
-    ) -> Iterator[Account]:
-        """Accounts as they are now, in the order of their ids, streaming.
-
-        Args:
-            status: only those with this status, or with one of these.
-            flagged: only those with a flag of this label; True for any flag, False for none.
-        """
-        statuses, flagged = checked_statuses(status), checked_flagged(flagged)
-        with self._reader() as reader:
-            at = self._instant(reader.head().recorded_at)
-        return self._accounts(statuses, flagged, at)
-
-    def _accounts(
-        self, statuses: tuple[Status, ...], flagged: str | bool | None, at: datetime
-    ) -> Iterator[Account]:
-        after = ""
-        while True:
-            with self._reader() as reader:
-                ids = reader.account_ids_page(after, statuses, flagged, at)
-                states = reader.states(ids) if ids else {}
-            if not ids:
-                return
-            for account_id in ids:
-                yield account_at(account_id, states[account_id], at)
-            after = ids[-1]
-
-    def count(self) -> Mapping[Status, int]:
-        """How many accounts have each status now, zeros included."""
-        with self._reader() as reader:
-            return reader.count(self._instant(reader.head().recorded_at))
-
-    def history(self, account_id: str) -> list[RecordedEvent]:
-        """All events of an account, in order.
-
-        Raises:
-            AccountNotFoundError: the ledger has no event of it.
-        """
-        account_id = checked_id(account_id, "account_id")
-        with self._reader() as reader:
-            events = reader.history(account_id)
-        if not events:
-            raise AccountNotFoundError(f"account {shown(account_id)} is not in this ledger")
-        return events
-
-    def events(self, selection: Selection | None = None) -> Iterator[RecordedEvent]:
-        """The selected events in the order of their positions, streaming.
-
-        Those recorded after the call are left out. Events of other programs are not modlog's
-        to show: `recorder.select_notifications` has them.
-        """
-        selection = Selection() if selection is None else selection
-        if not isinstance(selection, Selection):
-            raise InvalidInputError(f"events() takes a Selection, not {shown(selection)}")
-        with self._reader() as reader:
-            head = reader.head().position
-            condition = reader.condition(selection)
-        return self._events(condition, head)
-
-    def _events(self, condition: Condition, head: int) -> Iterator[RecordedEvent]:
-        after = 0
-        while True:
-            with self._reader() as reader:
-                events = reader.events_page(condition, after, head)
-            if not events:
-                return
-            yield from events
-            after = events[-1].position
-
-    def subscribe(
-        self, after: int = 0, follow: bool = True, timeout: float | None = None
-    ) -> Iterator[RecordedEvent]:
-        """Events after a position, and then those that any process records, as they come.
-
-        Args:
-            after: start behind this position; 0 for the beginning.
-            follow: wait for more at the end of the log; False ends there.
-            timeout: end when nothing new came for so many seconds; None waits for ever.
-
-        Raises:
-            InvalidInputError: no position, or a time that is none.
-        """
-        after = checked_position(after, "after")
-        wait = checked_seconds(timeout, "timeout") if checked_truth(follow, "follow") else 0.0
-        with self._reader() as reader:
-            condition = reader.condition(Selection(after_position=after))
-        return self._follow(condition, after, wait)
-
-    def _follow(
-        self, condition: Condition, after: int, timeout: float | None
-    ) -> Iterator[RecordedEvent]:
-        signal = self._store.signal
-        wait = Backoff(timeout)
-        while True:
-            seen = signal.count
-            with self._reader() as reader:
-                head = reader.head().position
-                events = reader.events_page(condition, after, head)
-            yield from events
-            after = max(after, events[-1].position if events else head)
-            if events:
-                wait = Backoff(timeout)
-            elif wait.left > 0:
-                signal.wait(seen, wait.next())
-            else:
-                return
 
     # Views
 
@@ -279,7 +136,7 @@ class ModLog(Commands):
 
     def now(self) -> View:
         """The present as a view, for instance to compare it with another."""
-        return View(self._reader, self._present)
+        return View(self._work)
 
     def diff(self, before: View | ModLog, after: View | ModLog) -> Iterator[AccountChange]:
         """The accounts in which two views differ, in the order of their ids, streaming.
@@ -317,7 +174,7 @@ class ModLog(Commands):
             IrreversibleError: erasures are selected, and nothing else that can be reverted.
             InvalidInputError: a selection without any filter.
         """
-        return self._reverting().plan(selection, everything=everything)
+        return Reverting(self._work).plan(selection, everything=everything)
 
     def revert(
         self,
@@ -334,7 +191,7 @@ class ModLog(Commands):
         Reverting the outcome's own batch takes the revert back.
         """
         asked = asked_for(batch_id, on_conflict, progress, given)
-        return self._reverting().revert(selection, asked, everything=everything)
+        return Reverting(self._work).revert(selection, asked, everything=everything)
 
     # Sweeps
 
@@ -370,7 +227,7 @@ class ModLog(Commands):
         """
         arguments = {"until": until, "label": label, "score": score}
         named = {name: value for name, value in arguments.items() if value is not None}
-        return self._sweeps().plan(ids, action, named, batch_id, given)
+        return Sweeps(self._work).plan(ids, action, named, batch_id, given)
 
     def sweep(self, batch_id: str) -> SweepPlan:
         """A sweep by its name, whoever planned it and wherever.
@@ -378,11 +235,11 @@ class ModLog(Commands):
         Raises:
             SweepNotFoundError: there is none of that name.
         """
-        return self._sweeps().get(batch_id)
+        return Sweeps(self._work).get(batch_id)
 
     def sweeps(self) -> Iterator[SweepPlan]:
         """All sweeps in the order in which they were planned, with their state and counts."""
-        return self._sweeps().all()
+        return Sweeps(self._work).all()
 
     def resume(
         self,
@@ -393,53 +250,6 @@ class ModLog(Commands):
     ) -> SweepOutcome:
         """Go on with a sweep where it stopped; see `SweepPlan.execute`."""
         return self.sweep(batch_id).execute(progress=progress, actor=actor)
-
-    def _sweeps(self) -> Sweeps:
-        return Sweeps(
-            self._guardrails,
-            self._reader,
-            self._chunk_in,
-            self._series_in,
-            self._present,
-            self._refused,
-        )
-
-    def _reverting(self) -> Reverting:
-        refused = self._refused if self._guardrails.enabled else None
-        return Reverting(
-            self._reader,
-            self._chunk_in,
-            self._series_in,
-            self._snapshot_in,
-            self._present,
-            refused,
-            self._guardrails,
-        )
-
-    @contextmanager
-    def _chunk_in(self, reader: Reader) -> Iterator[Writer]:
-        with self._chunk(reader.session) as writer:
-            yield writer
-
-    @contextmanager
-    def _series_in(self, reader: Reader, size: int) -> Iterator[None]:
-        """Chunks that change so many accounts together, or take back so many events."""
-        if size < _LARGE or self._writer() is not None:
-            yield
-            return
-        try:
-            with self._store.database.postponing(reader.session):
-                yield
-        finally:
-            self._store.database.settle_later()
-
-    @contextmanager
-    def _snapshot_in(self, reader: Reader) -> Iterator[Reader]:
-        if self._writer() is not None:  # a transaction that holds the lock is one already
-            yield reader
-            return
-        with self._store.snapshot(reader.session) as snapshot:
-            yield snapshot
 
     # Import, check, repair
 
@@ -499,7 +309,7 @@ class ModLog(Commands):
         afterwards: set[Callable[[], None]] = set()
         try:
             return ingest(
-                partial(self._chunk_of_import, afterwards),
+                partial(self._work.chunk_of_import, afterwards),
                 numbered,
                 batch_id=batch_id,
                 chunk=chunk,
@@ -511,22 +321,6 @@ class ModLog(Commands):
             for do in afterwards:
                 do()
 
-    @contextmanager
-    def _chunk_of_import(
-        self, afterwards: set[Callable[[], None]], records: int
-    ) -> Iterator[Writer]:
-        if records < _LARGE or self._writer() is not None:
-            with self._chunk() as writer:
-                yield writer
-            return
-        afterwards.add(self._store.database.settle)
-        with (
-            self._store.reading() as reader,
-            self._store.database.postponing(reader.session),
-            self._chunk(reader.session) as writer,
-        ):
-            yield writer
-
     def verify(self, progress: Callable[[int], object] | None = None) -> VerificationReport:
         """Check the ledger against itself, as of one moment.
 
@@ -537,7 +331,7 @@ class ModLog(Commands):
         Args:
             progress: called now and then with the number of accounts replayed so far.
         """
-        return verify(self._store, checked_callable(progress, "progress"))
+        return verify(self._work.store, checked_callable(progress, "progress"))
 
     def rebuild(self, progress: Callable[[int], object] | None = None) -> int:
         """Make the current state again from the events, in one transaction.
@@ -549,8 +343,8 @@ class ModLog(Commands):
             the number of accounts.
         """
         checked_callable(progress, "progress")
-        with self._store.writing(self._clock()) as writer:
-            return rebuild_all(self._store.database, writer.session, progress)
+        with self._work.store.writing(self._work.clock()) as writer:
+            return rebuild_all(self._work.store.database, writer.session, progress)
 
     def accept_clock(
         self, *, reason: str | None = None, actor: Actor | None = None, dry_run: bool = False
@@ -572,7 +366,7 @@ class ModLog(Commands):
             InvalidInputError: inside a transaction of this ledger.
             RefusedError: commands are recorded already, nothing needs to be accepted.
         """
-        if self._writer() is not None:
+        if self._work.writer() is not None:
             raise InvalidInputError(
                 "accept_clock() is a transaction of its own: call it outside of transaction() "
                 "and within()"
@@ -583,14 +377,7 @@ class ModLog(Commands):
             if value is not None
         }
         dry_run = checked_truth(dry_run, "dry_run")
-        return accept_clock(self._store, self._clock(), given, dry_run=dry_run)
-
-    def _present(self, reader: Reader) -> datetime:
-        return self._instant(reader.head().recorded_at)
-
-    def _instant(self, recorded_at: int) -> datetime:
-        """Now; never before what is recorded, so that nothing recorded lies in the future."""
-        return max(self._clock(), from_micros(recorded_at))
+        return accept_clock(self._work.store, self._work.clock(), given, dry_run=dry_run)
 
 
 def _view(view: View | ModLog) -> View:

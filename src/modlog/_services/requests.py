@@ -12,13 +12,13 @@ from modlog._domain.decisions import Command
 from modlog._domain.events import Envelope, plain
 from modlog._domain.values import to_micros
 from modlog._storage.codec import canonical
-from modlog._storage.store import Key
+from modlog._storage.keys import Key
 
 
 def request_key(text: str, name: str, account_id: str, command: Command, envelope: Envelope) -> Key:
     """An idempotency key with the digest of the request that it belongs to."""
     request = request_digest(name, account_id, command, envelope, reason=envelope.reason)
-    return Key(key_digest(text), request, text)
+    return Key(text, request)
 
 
 def request_digest(
@@ -74,11 +74,6 @@ def _defaults(command: type) -> tuple[tuple[str, Any], ...]:
         (one.name, one.default.factory() if hasattr(one.default, "factory") else one.default)
         for one in attrs.fields(command)
     )
-
-
-def key_digest(text: str) -> bytes:
-    """Under which an idempotency key is kept."""
-    return _digest(text.encode())
 
 
 def _digest(text: bytes) -> bytes:

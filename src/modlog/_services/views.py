@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from attrs import define, field, frozen
 from attrs import evolve as replaced
 
-from modlog._domain.account import Account, AccountState, Status, account_at, replay
+from modlog._domain.account import Account, AccountState, Status, account_at
 from modlog._domain.decisions import Command, decide
 from modlog._domain.events import Entry
 from modlog._domain.selection import EVERYTHING, Scope, Selection
@@ -25,10 +24,20 @@ from modlog._domain.values import (
 )
 from modlog._errors import AccountNotFoundError, InvalidInputError
 from modlog._services.records import read_command
-from modlog._storage.database import Row
-from modlog._storage.replays import States, beside
+from modlog._services.work import Work
+from modlog._storage.reading import Reader
+from modlog._storage.replays import PAGE, States, beside, pages_of_accounts, replays
 from modlog._storage.selecting import Condition
-from modlog._storage.store import Reader
+from modlog._storage.spans import (
+    Differing,
+    Moment,
+    count_at,
+    ids_of,
+    out_of_order,
+    selected_streams,
+    states_of_streams,
+    statuses_at,
+)
 
 ClockName = Literal["recorded", "occurred"]
 _CLOCKS: Final = ("recorded", "occurred")
@@ -51,8 +60,7 @@ class View:
     a supposed view of this one. They read the ledger when they are asked.
     """
 
-    _reading: Callable[[], AbstractContextManager[Reader]] = field(repr=False)
-    _now: Callable[[Reader], datetime] = field(repr=False)
+    _work: Work = field(repr=False)
     _scope: Scope = EVERYTHING
     _at: datetime | None = None
     _additions: tuple[_Addition, ...] = ()
@@ -81,12 +89,12 @@ class View:
         instant = checked_instant(moment, "the moment of as_of()")
         if clock == "occurred":
             return self._narrowed(Scope(occurred_until=instant), at=instant)
-        with self._reading() as reader:
+        with self._work.reader() as reader:
             position = reader.position_at(instant)
         return self._narrowed(Scope(up_to_position=position), at=instant)
 
     def _as_of_position(self, position: int) -> View:
-        with self._reading() as reader:
+        with self._work.reader() as reader:
             head = reader.head().position
             if not 0 <= position <= head:
                 raise InvalidInputError(
@@ -119,7 +127,7 @@ class View:
         """
         additions = tuple(map(_addition, checked_iterable(records, "the records of with_()")))
         view = replaced(self, additions=(*self._additions, *additions))
-        with view._reading() as reader:
+        with view._work.reader() as reader:
             view._supposed(reader, view._instant(reader))
         return view
 
@@ -135,7 +143,7 @@ class View:
             AccountNotFoundError: no event of it lies within the view.
         """
         account_id = checked_id(account_id, "account_id")
-        with self._reading() as reader:
+        with self._work.reader() as reader:
             at = self._instant(reader)
             states = self.states_of(reader, [account_id], at)
         if account_id not in states:
@@ -163,7 +171,7 @@ class View:
         self, statuses: tuple[Status, ...], flagged: str | bool | None
     ) -> Iterator[Account]:
         at = self.moment()
-        for account_id, state in self.states(at):
+        for account_id, state in self.states(at, statuses):
             if statuses and state.status(at) not in statuses:
                 continue
             if flagged is None or _is_flagged(state, flagged):
@@ -171,11 +179,16 @@ class View:
 
     def count(self) -> Mapping[Status, int]:
         """How many accounts have each status in the view, zeros included."""
-        with self._reading() as reader:
+        with self._work.reader() as reader:
             at = self._instant(reader)
-            if self._is_present:
-                return reader.count(at)
-            counts = Counter(reader.count_within(self._scope, at))
+            moment = Moment.of(self._scope)
+            counts = count_at(reader.database, reader.session, moment, at)
+            for page in _pages(self._replayed(reader)):
+                told = statuses_at(reader.database, reader.session, page, moment, at)
+                counts.subtract(told.values())
+                ids = ids_of(reader.database, reader.session, page)
+                recorded = self._of_streams(reader, ids)
+                counts.update(state.status(at) for state in recorded.values())
             supposed = self._supposed(reader, at)
             if supposed:
                 before = self._recorded(reader, list(supposed))
@@ -183,14 +196,17 @@ class View:
                 counts.update(state.status(at) for state in supposed.values())
             return {status: counts[status] for status in Status}
 
+    def _replayed(self, reader: Reader) -> Sequence[int]:
+        """The streams of accounts of which spans do not tell what this view has to."""
+        streams = set(selected_streams(reader, self._scope.excluded))
+        if self._scope.occurred_until is not None:
+            streams.update(out_of_order(reader.database, reader.session))
+        return sorted(streams)
+
     # What the questions rest on
 
-    @property
-    def _is_present(self) -> bool:
-        return self._scope == EVERYTHING and not self._additions
-
     def _instant(self, reader: Reader) -> datetime:
-        return self._at or self._now(reader)
+        return self._at or self._work.present(reader)
 
     def _condition(self, reader: Reader) -> Condition:
         return reader.scope(self._scope)
@@ -199,8 +215,15 @@ class View:
         """The states that recorded events within the view lead to."""
         if self._scope == EVERYTHING:
             return reader.states(account_ids)
-        histories = reader.histories(account_ids, self._condition(reader))
-        return {account_id: replay(history) for account_id, history in histories.items()}
+        streams = {number: id_ for id_, number in reader.streams(account_ids).items()}
+        return self._of_streams(reader, streams)
+
+    def _of_streams(self, reader: Reader, streams: Mapping[int, str]) -> dict[str, AccountState]:
+        """As `_recorded`, of accounts whose streams are at hand: of as many as lie in a page."""
+        if self._scope == EVERYTHING:
+            return states_of_streams(reader.database, reader.session, streams)
+        condition = self._condition(reader)
+        return dict(replays(reader.database, reader.session, [streams], condition))
 
     def _supposed(self, reader: Reader, at: datetime) -> dict[str, AccountState]:
         """The states of the accounts that the view's supposed commands touch."""
@@ -227,17 +250,87 @@ class View:
         states.update({id_: supposed[id_] for id_ in account_ids if id_ in supposed})
         return states
 
-    def states(self, at: datetime) -> States:
-        """The states of all accounts that the view knows, in the order of ids."""
-        with self._reading() as reader:
+    def states(self, at: datetime, statuses: Collection[Status] = ()) -> States:
+        """The states of all accounts that the view knows, in the order of ids.
+
+        Args:
+            at: the instant at which it looks.
+            statuses: those of accounts with another status may be left out.
+        """
+        with self._work.reader() as reader:
             supposed = self._supposed(reader, at)
-            condition = self._condition(reader)
-            pages = Reader(reader.store, _Paged(self._reading))
-        recorded = pages.projected() if self._scope == EVERYTHING else pages.replays(condition)
+            replayed = frozenset(self._replayed(reader)) if statuses else frozenset()
+        recorded = self._pages(at, statuses, replayed)
         for account_id, state, other in beside(recorded, iter(sorted(supposed.items()))):
             known = other or state
             assert known is not None
             yield account_id, known
+
+    def _pages(
+        self, at: datetime, statuses: Collection[Status], replayed: Collection[int]
+    ) -> States:
+        """The states that recorded events lead to; no connection is held while they are used."""
+        moment = Moment.of(self._scope)
+        after = ""
+        while True:
+            with self._work.reader() as reader:
+                page = next(pages_of_accounts(reader.database, reader.session, after), None)
+                if page is None:
+                    return
+                after = page[next(reversed(page))]
+                if statuses:
+                    told = statuses_at(reader.database, reader.session, list(page), moment, at)
+                    page = {
+                        stream: id_
+                        for stream, id_ in page.items()
+                        if stream in replayed or told.get(stream) in statuses
+                    }
+                states = self._of_streams(reader, page) if page else {}
+            for id_ in page.values():
+                if id_ in states:
+                    yield id_, states[id_]
+
+    def states_of_page(
+        self, reader: Reader, streams: Mapping[int, str], at: datetime
+    ) -> dict[str, AccountState]:
+        """The states of these accounts, of those that are known to the view."""
+        states = self._of_streams(reader, streams)
+        if self._additions:
+            ids = set(streams.values())
+            supposed = self._supposed(reader, at)
+            states.update({id_: state for id_, state in supposed.items() if id_ in ids})
+        return states
+
+    def streams_that_may_differ(
+        self, other: View, instants: tuple[datetime, datetime]
+    ) -> Sequence[int] | None:
+        """The streams of all accounts in which another view may differ from this one, by id.
+
+        None if they may be many, or if nothing but a look at all accounts tells them.
+        """
+        one, two = self._scope, other._scope
+        if one.occurred_until != two.occurred_until:
+            return None
+        with self._work.reader() as reader:
+            head = reader.head().position
+            places = sorted(
+                head if scope.up_to_position is None else scope.up_to_position
+                for scope in (one, two)
+            )
+            apart = set(one.excluded) ^ set(two.excluded)
+            if instants[0] != instants[1] or places[0] != places[1]:
+                apart |= set(one.excluded)  # what they both leave out may have expired between
+            found = Differing(reader)
+            found.add_events(places[0], places[1])
+            found.add_selected(apart)
+            found.add_expiring(*sorted(instants))
+            for addition in (*self._additions, *other._additions):
+                found.add_account(addition.account_id)
+            return found.by_id()
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Reads of the ledger that the view is of."""
+        return self._work.reader()
 
     @property
     def is_of_now(self) -> bool:
@@ -252,31 +345,13 @@ class View:
         """
         if self._at or now:
             return self._at or now  # type: ignore[return-value]
-        with self._reading() as reader:
+        with self._work.reader() as reader:
             return self._instant(reader)
 
 
-class _Paged:
-    """A session that takes a connection for each query only, so that streams hold none."""
-
-    def __init__(self, reading: Callable[[], AbstractContextManager[Reader]]) -> None:
-        self._reading = reading
-
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        with self._reading() as reader:
-            return reader.session.rows(sql, params)
-
-    often = rows
-
-    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
-        with self._reading() as reader:
-            return reader.session.row(sql, params)
-
-    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
-        raise AssertionError(f"a view writes nothing: {sql} {len(params)}")
-
-    def many(self, sql: str, rows: Sequence[Row]) -> None:
-        raise AssertionError(f"a view writes nothing: {sql} {len(rows)}")
+def _pages(streams: Sequence[int]) -> Iterator[Sequence[int]]:
+    for first in range(0, len(streams), PAGE):
+        yield streams[first : first + PAGE]
 
 
 def _addition(record: Mapping[str, object]) -> _Addition:

@@ -9,8 +9,9 @@ from attrs import frozen
 
 from modlog._domain.values import shown
 from modlog._errors import CorruptEventError
-from modlog._storage.codec import EVENT_COLUMNS, recorded_event
+from modlog._storage.codec import as_written
 from modlog._storage.database import Database, Session
+from modlog._storage.reading import recorded_sql
 
 # Of one kind of damage, so many findings are told at the most.
 _MOST: Final = 100
@@ -34,12 +35,17 @@ class Finding:
 
 
 def check_guards(database: Database, session: Session) -> Iterator[Finding]:
-    """The database itself refuses changes of events."""
-    for name in database.missing_guards(session):
-        yield Finding(
-            check="guards",
-            message=f"the trigger {name} is gone or disabled: events can be changed unnoticed",
-        )
+    """The database itself refuses changes of events, and has its indexes."""
+    found = database.found_objects(session)
+    for name in database.scripts.names_of("TRIGGER"):
+        if name not in found:
+            yield Finding(
+                check="guards",
+                message=f"the trigger {name} is gone or disabled: events can be changed unnoticed",
+            )
+    for name in database.scripts.names_of("INDEX"):
+        if name not in found:
+            yield Finding(check="indexes", message=f"the index {name} is gone: questions are slow")
 
 
 def check_positions(database: Database, session: Session) -> Iterator[Finding]:
@@ -68,11 +74,12 @@ def check_positions(database: Database, session: Session) -> Iterator[Finding]:
 
 
 def check_instants(database: Database, session: Session) -> Iterator[Finding]:
-    """`recorded_at` never goes back."""
+    """`recorded_at` never goes back, from one event to the next."""
     for (position,) in session.rows(
-        "SELECT position FROM (SELECT position, recorded_at,"
-        " lag(recorded_at) OVER (ORDER BY position) AS before"
-        f" FROM {database.table('events')}) AS pairs"
+        "SELECT position FROM (SELECT e.position, a.recorded_at,"
+        " lag(a.recorded_at) OVER (ORDER BY e.position) AS before"
+        f" FROM {database.table('events')} AS e JOIN {database.table('acts')} AS a"
+        " ON a.number = e.act) AS pairs"
         f" WHERE recorded_at < before ORDER BY position LIMIT {_MOST}"
     ):
         yield Finding(
@@ -82,38 +89,61 @@ def check_instants(database: Database, session: Session) -> Iterator[Finding]:
         )
 
 
-def check_versions(database: Database, session: Session) -> Iterator[Finding]:
-    """The versions of every account and every sweep run from 1, without a gap."""
-    for key, where in (
-        ("account_id", "account_id IS NOT NULL"),
-        ("batch_id", "account_id IS NULL AND foreign_id IS NULL"),
-    ):
-        for position, stream, version, before in session.rows(
-            f"SELECT position, stream, version, before FROM (SELECT position, {key} AS stream,"
-            f" version, lag(version, 1, CAST(0 AS BIGINT)) OVER (PARTITION BY {key}"
-            f" ORDER BY version) AS before FROM {database.table('events')} WHERE {where}) AS pairs"
-            f" WHERE version <> before + 1 ORDER BY position LIMIT {_MOST}"
+def check_places(database: Database, session: Session) -> Iterator[Finding]:
+    """Every event has its act and its stream, and each of those begins with an event of its own."""
+    table = database.table
+    for what, column in (("act", "act"), ("stream", "stream")):
+        for position, number in session.rows(
+            f"SELECT e.position, e.{column} FROM {table('events')} AS e WHERE NOT EXISTS"
+            f" (SELECT 1 FROM {table(f'{what}s')} AS n WHERE n.number = e.{column}"
+            " AND n.number <= e.position)"
+            f" ORDER BY e.position LIMIT {_MOST}"
         ):
             yield Finding(
-                check="versions",
-                message=f"version {version} of {shown(stream)} follows {before}",
+                check="places",
+                message=f"its {what} {number} is not there, or begins after it",
                 position=position,
-                account_id=stream if key == "account_id" else None,
+            )
+        for (number,) in session.rows(
+            f"SELECT n.number FROM {table(f'{what}s')} AS n WHERE NOT EXISTS"
+            f" (SELECT 1 FROM {table('events')} AS e WHERE e.position = n.number"
+            f" AND e.{column} = n.number) ORDER BY n.number LIMIT {_MOST}"
+        ):
+            yield Finding(
+                check="places",
+                message=f"{what} {number} does not begin with an event of its own",
+                position=number,
             )
 
 
+def check_versions(database: Database, session: Session) -> Iterator[Finding]:
+    """The versions of every account and every sweep run from 1, without a gap."""
+    table = database.table
+    for position, kind, stream, version, before in session.rows(
+        "SELECT position, s.kind, s.id, version, before FROM (SELECT position, stream, version,"
+        " lag(version, 1, CAST(0 AS BIGINT)) OVER (PARTITION BY stream ORDER BY version) AS before"
+        f" FROM {table('events')}) AS pairs JOIN {table('streams')} AS s ON s.number = pairs.stream"
+        f" WHERE version <> before + 1 AND s.kind <> 'foreign' ORDER BY position LIMIT {_MOST}"
+    ):
+        yield Finding(
+            check="versions",
+            message=f"version {version} of {shown(stream)} follows {before}",
+            position=position,
+            account_id=stream if kind == "account" else None,
+        )
+
+
 def check_sweeps(database: Database, session: Session) -> Iterator[Finding]:
-    """Every record of a sweep can be read."""
+    """Every record of a sweep can be read, and is as modlog writes it."""
     after = 0
     sql = (
-        f"SELECT {', '.join(EVENT_COLUMNS)} FROM {database.table('events')}"
-        " WHERE account_id IS NULL AND foreign_id IS NULL AND position > ?"
-        " ORDER BY position LIMIT 1000"
+        f"{recorded_sql(database)} WHERE s.kind = 'sweep' AND e.position > ?"
+        " ORDER BY e.position LIMIT 1000"
     )
     while rows := session.rows(sql, (after,)):
         for row in rows:
             try:
-                recorded_event(row)
+                as_written(row)
             except CorruptEventError as error:
                 yield Finding(check="events", message=str(error), position=row[0])
         after = rows[-1][0]
@@ -125,7 +155,8 @@ def check_keys(database: Database, session: Session) -> Iterator[Finding]:
         f"SELECT position FROM {database.table('keys')} AS k"
         " WHERE position IS NOT NULL AND NOT EXISTS"
         f" (SELECT 1 FROM {database.table('events')} AS e"
-        f" WHERE e.position = k.position AND e.account_id IS NOT NULL) LIMIT {_MOST}"
+        f" JOIN {database.table('streams')} AS s ON s.number = e.stream"
+        f" WHERE e.position = k.position AND s.kind = 'account') LIMIT {_MOST}"
     ):
         yield Finding(
             check="keys",
@@ -138,8 +169,9 @@ def check_clocks(database: Database, session: Session) -> Iterator[Finding]:
     """Every accepted clock names the instant of the event at its position."""
     for (position,) in session.rows(
         f"SELECT position FROM {database.table('clocks')} AS c WHERE NOT EXISTS"
-        f" (SELECT 1 FROM {database.table('events')} AS e WHERE e.position = c.position"
-        f" AND e.recorded_at = c.recorded_at) ORDER BY position LIMIT {_MOST}"
+        f" (SELECT 1 FROM {database.table('events')} AS e JOIN {database.table('acts')} AS a"
+        " ON a.number = e.act WHERE e.position = c.position AND a.recorded_at = c.recorded_at)"
+        f" ORDER BY position LIMIT {_MOST}"
     ):
         yield Finding(
             check="clocks",
@@ -152,6 +184,7 @@ CHECKS: Final = (
     check_guards,
     check_positions,
     check_instants,
+    check_places,
     check_versions,
     check_sweeps,
     check_keys,
@@ -161,9 +194,10 @@ CHECKS: Final = (
 
 def kinds_of_events(database: Database, session: Session) -> dict[str, int]:
     """How many events there are of accounts, of sweeps and of other programs."""
-    row = session.row(
-        f"SELECT count(account_id), count(foreign_id), count(*) FROM {database.table('events')}"
+    found: dict[str, int] = dict(
+        session.rows(
+            f"SELECT s.kind, count(*) FROM {database.table('events')} AS e"
+            f" JOIN {database.table('streams')} AS s ON s.number = e.stream GROUP BY s.kind"
+        )
     )
-    assert row is not None
-    accounts, foreign, total = row
-    return {"account": accounts, "sweep": total - accounts - foreign, "foreign": foreign}
+    return {kind: found.get(kind, 0) for kind in ("account", "sweep", "foreign")}

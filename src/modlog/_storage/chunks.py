@@ -1,7 +1,8 @@
 """Writing a chunk of accounts at once: events that differ only in account, version and data.
 
-A chunk is a table, or a query in parentheses, of `account_id`, `version` and `data`: the version
-is that of the account's next event.
+A chunk is a table, or a query in parentheses, of `stream`, `version`, `ordinal` and `data`: the
+version is that of the account's next event, and the ordinals run from 1 in the order in which
+the events are to stand.
 """
 
 from __future__ import annotations
@@ -9,71 +10,109 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from modlog._domain.events import Draft, EventsReverted
-from modlog._domain.values import to_micros
-from modlog._storage.codec import EVENT_COLUMNS, event_row
-from modlog._storage.schema import EVENTS, ColumnType
-from modlog._storage.store import Writer
+from attrs import frozen
 
-_CASTS: Final[dict[ColumnType, str]] = {
-    "integer": "bigint",
-    "small": "bigint",
-    "real": "double precision",
-    "text": "text",
-    "bytes": "bytea",
-}
-# What each event takes from its account; all else is the same in the whole chunk.
-_OWN: Final = {
-    "position": "CAST(? AS bigint) + row_number() OVER (ORDER BY account_id)",
-    "version": "version",
-    "account_id": "account_id",
-    "data": "data",
-}
+from modlog._domain.account import AccountState, Stay
+from modlog._domain.effects import EFFECTS
+from modlog._domain.events import Draft, fields_of
+from modlog._domain.values import from_micros, to_micros
+from modlog._storage.codec import EVENT_COLUMNS
+from modlog._storage.projection import SPAN_COLUMNS, code_of
+from modlog._storage.writing import Writer
 
 Statement = tuple[str, Sequence[Any]]
+_BEGUN: Final = SPAN_COLUMNS[:7]
 
 
-def write_chunk(writer: Writer, chunk: str, sample: Draft, number: int) -> None:
-    """Write the next event of each account in a chunk, and move the accounts on.
+@frozen
+class Ending:
+    """Which open spans `x` the events of a chunk close.
+
+    Attributes:
+        relation: a table or query `c` with their stream and the ordinal of the event.
+        which: the condition on `x` and `c`, and its parameters.
+        params: its parameters.
+    """
+
+    relation: str
+    which: str
+    params: tuple[Any, ...] = ()
+
+
+def write_chunk(
+    writer: Writer, chunk: str, sample: Draft, number: int, ending: Ending | None = None
+) -> None:
+    """Write the next event of each account in a chunk, and what they change.
 
     Args:
         writer: the transaction.
         chunk: their next events.
         sample: an event like all of them.
         number: how many rows the chunk has.
+        ending: what they end.
     """
-    database = writer.store.database
-    writer.session.run(*events_of_chunk(writer, chunk, sample))
-    setting, params = move(writer, sample)
+    act = writer.act_for_chunk(sample)
+    head = writer.head.position
+    occurred_at = sample.envelope.occurred_at
+    at = writer.at if occurred_at is None else to_micros(occurred_at)
     writer.session.run(
-        f"{database.update_accounts()} AS a SET {setting}"
-        f" WHERE account_id IN (SELECT account_id FROM {chunk} AS chunk)",
-        params,
+        f"{writer.store.database.insert_into('events')} ({', '.join(EVENT_COLUMNS)})"
+        " SELECT CAST(? AS bigint) + ordinal, CAST(? AS bigint), stream, version,"
+        f" CAST(? AS bigint), data, NULL FROM {chunk} AS c ORDER BY ordinal",
+        (head, act, None if occurred_at is None else at),
     )
+    for sql, params in (
+        _turn(writer, chunk, at),
+        *([_close(writer, ending, head, at)] if ending else []),
+        *_open(writer, chunk, sample, head, at),
+    ):
+        writer.session.run(sql, params)
     writer.moved(number)
 
 
-def events_of_chunk(writer: Writer, chunk: str, sample: Draft) -> Statement:
-    """The statement that writes the events of a chunk, and its parameters."""
-    values = dict(zip(EVENT_COLUMNS, event_row(0, writer.at, sample), strict=True))
-    values["position"] = writer.head.position
-    columns = ", ".join(_OWN.get(name) or _typed(name) for name in EVENT_COLUMNS)
+def _turn(writer: Writer, chunk: str, at: int) -> Statement:
+    """What moves the accounts on."""
     return (
-        f"{writer.store.database.insert_into('events')} ({', '.join(EVENT_COLUMNS)})"
-        f" SELECT {columns} FROM {chunk} AS chunk ORDER BY account_id",
-        [values[name] for name in EVENT_COLUMNS if name == "position" or name not in _OWN],
+        f"{writer.store.database.update('accounts')} SET version = version + 1,"
+        " in_order = CASE WHEN latest > CAST(? AS bigint) THEN 0 ELSE in_order END,"
+        " latest = CASE WHEN latest < CAST(? AS bigint) THEN CAST(? AS bigint) ELSE latest END"
+        f" WHERE stream IN (SELECT stream FROM {chunk} AS c)",
+        (at, at, at),
     )
 
 
-def move(writer: Writer, sample: Draft) -> Statement:
-    """What an event like this sets in its account's row, `a`, and the parameters."""
-    occurred_at = (
-        writer.at if sample.envelope.occurred_at is None else to_micros(sample.envelope.occurred_at)
+def _close(writer: Writer, ending: Ending, head: int, at: int) -> Statement:
+    return (
+        f"{writer.store.database.update('spans')} AS x SET closed = CAST(? AS bigint) + c.ordinal,"
+        f" closed_at = CAST(? AS bigint) FROM {ending.relation} AS c"
+        f" WHERE x.stream = c.stream AND x.closed IS NULL AND {ending.which}",
+        (head, at, *ending.params),
     )
-    reverted = ", reverted = 1" if isinstance(sample.event, EventsReverted) else ""
-    latest = "CASE WHEN a.latest < CAST(? AS bigint) THEN CAST(? AS bigint) ELSE a.latest END"
-    return f"version = a.version + 1, latest = {latest}{reverted}", (occurred_at, occurred_at)
 
 
-def _typed(name: str) -> str:
-    return f"CAST(? AS {_CASTS[EVENTS.type_of(name)]})"
+def _open(writer: Writer, chunk: str, sample: Draft, head: int, at: int) -> list[Statement]:
+    stay = _begun_by(sample, at)
+    if stay is None:
+        return []
+    until = None if stay.until is None else to_micros(stay.until)
+    return [
+        (
+            f"{writer.store.database.insert_into('spans')} ({', '.join(_BEGUN)})"
+            " SELECT stream, version, CAST(? AS bigint) + ordinal, CAST(? AS smallint),"
+            " CAST(? AS bigint), CAST(? AS bigint), CAST(? AS text)"
+            f" FROM {chunk} AS c ORDER BY stream",
+            (head, code_of(stay), at, until, stay.label),
+        )
+    ]
+
+
+def _begun_by(sample: Draft, at: int) -> Stay | None:
+    """What an event like this begins on an account that exists."""
+    effect = EFFECTS[sample.event.TYPE]
+    if effect.begins is None:
+        return None
+    state = AccountState(
+        stays={**AccountState().stays, "existence": {0: Stay("existence", from_micros(at))}}
+    )
+    moves = state.moved_by(sample.event.TYPE, 1, from_micros(at), fields_of(sample.event))
+    return moves.begun[1]

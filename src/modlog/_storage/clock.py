@@ -19,8 +19,17 @@ from modlog._domain.values import (
 )
 from modlog._errors import ClockError, InvalidInputError, RefusedError
 from modlog._storage.database import Database, Head, Session
-from modlog._storage.schema import CLOCKS
 
+CLOCK_COLUMNS: Final = (
+    "position",
+    "recorded_at",
+    "clock",
+    "actor_kind",
+    "actor_id",
+    "actor_version",
+    "actor_account_id",
+    "reason",
+)
 Clock = Callable[[], datetime]
 
 # How far the clock may run behind the ledger's last instant, or ahead of the server's clock:
@@ -158,13 +167,13 @@ def write_accepted(database: Database, session: Session, accepted: AcceptedClock
         actor.account_id,
         accepted.reason,
     )
-    database.load(session, CLOCKS, CLOCKS.names, [row])
+    database.load(session, "clocks", CLOCK_COLUMNS, [row])
 
 
 def accepted_clocks(database: Database, session: Session) -> list[AcceptedClock]:
     """All acceptances, in order."""
     rows = session.rows(
-        f"SELECT {', '.join(CLOCKS.names)} FROM {database.table('clocks')} ORDER BY position"
+        f"SELECT {', '.join(CLOCK_COLUMNS)} FROM {database.table('clocks')} ORDER BY position"
     )
     return [
         AcceptedClock(

@@ -12,33 +12,30 @@ from typing import Any, Final
 
 import orjson
 
+from modlog._domain.effects import EFFECTS
 from modlog._domain.events import (
     EVENT_CLASSES,
-    Draft,
     Envelope,
     Event,
     RecordedEvent,
     data_of,
     event_of,
 )
-from modlog._domain.values import Actor, from_micros, instant_text, shown, to_micros
+from modlog._domain.values import Actor, from_micros, instant_text, shown
 from modlog._errors import CorruptEventError, InvalidInputError
 
 Data = dict[str, Any]
+Columns = tuple[Any, ...]
 
 # From (type, schema) to what turns its data into those of schema + 1.
 UPCASTERS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {}
 
-# The columns of an event as `event_row` gives them and `recorded_event` takes them.
-EVENT_COLUMNS: Final = (
-    "position",
+# The columns of an act, and those of an event, as `act_columns` and `event_columns` give them.
+ACT_COLUMNS: Final = (
+    "number",
     "recorded_at",
-    "occurred_at",
-    "version",
-    "schema",
-    "confidence",
-    "account_id",
     "type",
+    "schema",
     "actor_kind",
     "actor_id",
     "actor_version",
@@ -46,8 +43,23 @@ EVENT_COLUMNS: Final = (
     "reason",
     "policy",
     "batch_id",
+    "confidence",
     "correlation_id",
+)
+EVENT_COLUMNS: Final = (
+    "position",
+    "act",
+    "stream",
+    "version",
+    "occurred_at",
     "data",
+    "personal",
+)
+# What `recorded_event` takes, of an event `e` with its act `a` and its stream `s`.
+RECORDED: Final = (
+    "e.position, a.recorded_at, coalesce(e.occurred_at, a.recorded_at), e.version, a.schema,"
+    " a.confidence, s.kind, s.id, a.type, a.actor_kind, a.actor_id, a.actor_version,"
+    " a.actor_account_id, a.reason, a.policy, a.batch_id, a.correlation_id, e.data, e.personal"
 )
 
 
@@ -56,13 +68,21 @@ def canonical(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-_NO_DATA: Final = "{}"
+def data_texts(event: Event) -> tuple[str | None, str | None]:
+    """An event's own fields as canonical JSON: its structure, and what is personal of it.
 
-
-def data_text(event: Event) -> str:
-    """An event's own fields as canonical JSON."""
+    Each is None where the type has no such fields.
+    """
     data = data_of(event)
-    return canonical(data).decode() if data else _NO_DATA
+    if not data:
+        return None, None
+    names = EFFECTS[event.TYPE].personal
+    if not names:
+        return canonical(data).decode(), None
+    if len(names) == len(data):
+        return None, canonical(data).decode()
+    personal = {name: data.pop(name) for name in names}
+    return canonical(data).decode(), canonical(personal).decode()
 
 
 def schema_of(type_name: str) -> int:
@@ -73,22 +93,22 @@ def schema_of(type_name: str) -> int:
     return version
 
 
-def event_from(type_name: str, schema: int, data: str) -> Event:
-    """The event that was stored with this type, schema and data.
+def event_from(type_name: str, schema: int, data: str | None, personal: str | None) -> Event:
+    """The event that was stored with this type and schema, in these two columns.
 
     Raises:
         CorruptEventError: an unknown type, a schema newer than this modlog, data that are not
             what the type says.
     """
     try:
-        return event_of(type_name, fields_from(type_name, schema, data))
+        return event_of(type_name, fields_from(type_name, schema, data, personal))
     except (InvalidInputError, ValueError, TypeError, AttributeError) as error:
         raise CorruptEventError(
             f"a stored event of type {shown(type_name)}, schema {schema}, cannot be read: {error}"
         ) from error
 
 
-def fields_from(type_name: str, schema: int, data: str) -> Data:
+def fields_from(type_name: str, schema: int, data: str | None, personal: str | None) -> Data:
     """An event's stored fields in their newest schema, as JSON values that nobody has checked.
 
     Raises:
@@ -97,7 +117,9 @@ def fields_from(type_name: str, schema: int, data: str) -> Data:
     """
     if type_name not in EVENT_CLASSES:
         raise InvalidInputError(f"no event has the type {shown(type_name)}")
-    fields: Data = orjson.loads(data) if data != _NO_DATA else {}
+    fields: Data = {} if data is None else orjson.loads(data)
+    if personal is not None:
+        fields = {**fields, **orjson.loads(personal)}
     return _upcast(type_name, schema, fields) if schema != 1 or UPCASTERS else fields
 
 
@@ -112,36 +134,14 @@ def _upcast(type_name: str, schema: int, data: Data) -> Data:
     return data
 
 
-def event_row(position: int, recorded_at: int | None, draft: Draft) -> tuple[Any, ...]:
-    """The columns of an event, in the order of `EVENT_COLUMNS`.
-
-    `occurred_at` is the instant of recording unless the draft has its own.
-    """
-    return columns_of(
-        position, recorded_at, draft.account_id, draft.version, draft.event, draft.envelope
-    )
-
-
-def columns_of(  # noqa: PLR0917 (as many as a draft has parts)
-    position: int,
-    recorded_at: int | None,
-    account_id: str | None,
-    version: int,
-    event: Event,
-    envelope: Envelope,
-) -> tuple[Any, ...]:
-    """As `event_row`, from the parts of a draft."""
+def act_columns(number: int, recorded_at: int, type_name: str, envelope: Envelope) -> Columns:
+    """The columns of an act, in the order of `ACT_COLUMNS`."""
     actor = envelope.actor
-    occurred_at = envelope.occurred_at
     return (
-        position,
+        number,
         recorded_at,
-        recorded_at if occurred_at is None else to_micros(occurred_at),
-        version,
-        schema_of(event.TYPE) if UPCASTERS else 1,
-        envelope.confidence,
-        account_id,
-        event.TYPE,
+        type_name,
+        schema_of(type_name) if UPCASTERS else 1,
         actor.kind,
         actor.id,
         actor.version,
@@ -149,13 +149,26 @@ def columns_of(  # noqa: PLR0917 (as many as a draft has parts)
         envelope.reason,
         envelope.policy,
         envelope.batch_id,
+        envelope.confidence,
         envelope.correlation_id,
-        data_text(event),
+    )
+
+
+def act_key(type_name: str, envelope: Envelope) -> object:
+    """What events have in common that are one act within a transaction."""
+    return (
+        type_name,
+        envelope.actor,
+        envelope.reason,
+        envelope.policy,
+        envelope.batch_id,
+        envelope.confidence,
+        envelope.correlation_id,
     )
 
 
 def recorded_event(row: Sequence[Any]) -> RecordedEvent:
-    """The event that stands in these columns.
+    """The event that stands in the columns `RECORDED`.
 
     Raises:
         CorruptEventError: with the position, if the row is not what modlog writes.
@@ -167,7 +180,8 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
         version,
         schema,
         confidence,
-        account_id,
+        kind,
+        stream_id,
         type_name,
         actor_kind,
         actor_id,
@@ -178,11 +192,12 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
         batch_id,
         correlation_id,
         data,
+        personal,
     ) = row
     try:
         return RecordedEvent(
             position=position,
-            account_id=account_id,
+            account_id=stream_id if kind == "account" else None,
             version=version,
             recorded_at=from_micros(recorded_at),
             occurred_at=from_micros(occurred_at),
@@ -197,7 +212,7 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
             batch_id=batch_id,
             confidence=confidence,
             correlation_id=correlation_id,
-            event=event_from(type_name, schema, data),
+            event=event_from(type_name, schema, data, personal),
         )
     except (
         CorruptEventError,
@@ -208,6 +223,25 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
         AttributeError,
     ) as error:
         raise CorruptEventError(f"the event at position {position} is damaged: {error}") from error
+
+
+def as_written(row: Sequence[Any]) -> RecordedEvent:
+    """The event in the columns `RECORDED`, if they hold the very text that modlog writes of it.
+
+    An older schema is left out: what it was read to is not what was written.
+
+    Raises:
+        CorruptEventError: with the position, if the row cannot be read, or says in other
+            characters than the canonical ones what it says.
+    """
+    recorded = recorded_event(row)
+    schema, texts = row[4], row[-2:]
+    if schema == schema_of(recorded.type) and texts != data_texts(recorded.event):
+        raise CorruptEventError(
+            f"the event at position {recorded.position} is not in its canonical form: "
+            "something else than modlog wrote it"
+        )
+    return recorded
 
 
 def state_bytes(row: Sequence[Any]) -> bytes:

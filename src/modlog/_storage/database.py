@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from attrs import field, frozen
 
 from modlog._errors import InvalidInputError, StoreUnavailableError
-from modlog._storage.schema import Table
+from modlog._storage.scripts import Scripts
 
 Row = tuple[Any, ...]
 _C = TypeVar("_C")
@@ -90,25 +90,17 @@ class Database(Protocol):
         """How a statement begins that inserts rows into one of modlog's tables."""
         ...
 
-    def update_accounts(self) -> str:
-        """How a statement begins that changes many accounts."""
+    def update(self, name: str) -> str:
+        """How a statement begins that changes many rows of one of modlog's tables."""
         ...
 
     @property
-    def writes_at_once(self) -> bool:
-        """Whether a statement can write several tables, with rows that one part hands to others."""
+    def scripts(self) -> Scripts:
+        """The SQL files that make the tables."""
         ...
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
         """The condition that a column is one of many values, and its parameters."""
-        ...
-
-    def json_text(self, column: str, key: str) -> str:
-        """The text of one key of a JSON object in a column; NULL if it is null."""
-        ...
-
-    def json_items(self, column: str, key: str) -> str:
-        """A table, in a FROM clause, of the items of an array of integers, as `item.value`."""
         ...
 
     def joined(self, expression: str) -> str:
@@ -162,41 +154,35 @@ class Database(Protocol):
         """Take note of the log's new end."""
         ...
 
-    def temporary(
-        self, session: Session, name: str, columns: str, key: str = "", *, passing: bool = False
-    ) -> None:
-        """Make an empty table that only this session sees, for as long as it lasts.
+    def passing(self, session: Session, name: str, columns: str, key: str = "") -> None:
+        """Make an empty table that only this transaction sees.
 
         Args:
+            session: a transaction.
+            name: of the table.
+            columns: with their types.
             key: the columns of its primary key; it may have none.
-            passing: whether its rows are put into it anew for each chunk, after `empty`.
         """
         ...
 
-    def fill(self, session: Session, name: str, texts: Sequence[str]) -> None:
-        """Put texts into a temporary table of one column."""
-        ...
-
-    def empty(self, session: Session, name: str) -> None:
-        """Take out of a passing table what is still in it."""
-        ...
-
-    def steer(self, session: Session) -> None:
-        """Have the rest of the transaction look things up by index, target by target."""
+    def fill(
+        self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        """Put rows into such a table."""
         ...
 
     def analyze(self, session: Session, name: str) -> None:
-        """Let the planner know how many rows a temporary table has."""
+        """Let the planner know how many rows such a table has."""
         ...
 
     def load(
-        self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
+        self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
         """Insert rows, the fastest way for their number."""
         ...
 
     def loading(
-        self, session: Session, table: Table, columns: Sequence[str]
+        self, session: Session, name: str, columns: Sequence[str]
     ) -> AbstractContextManager[Callable[[Row], object]]:
         """Insert rows one after another; what is yielded takes a row.
 
@@ -235,20 +221,24 @@ class Database(Protocol):
         """Keep others from making tables until the transaction ends."""
         ...
 
-    def create(self, session: Session, tables: Sequence[Table]) -> None:
-        """Make these tables, with their indexes, guards and functions."""
+    def make_room(self, session: Session) -> None:
+        """Make the place in which the tables of a new ledger are to lie."""
         ...
 
-    def found_columns(self, session: Session) -> dict[str, dict[str, str]]:
-        """The tables with modlog's names that are there: column → type."""
+    def run_script(self, session: Session, script: str) -> None:
+        """Carry out all statements of one of the SQL files."""
         ...
 
-    def expected_columns(self, table: Table) -> dict[str, str]:
-        """The columns that a table must have: column → type."""
+    def replacing(self, session: Session, names: Sequence[str]) -> AbstractContextManager[None]:
+        """Drop tables that are made anew in the block; whoever might use them still may."""
         ...
 
-    def missing_guards(self, session: Session) -> list[str]:
-        """The triggers that keep events as they are, and are not there."""
+    def found_columns(self, session: Session) -> dict[str, list[str]]:
+        """The tables with modlog's names that are there, with their columns."""
+        ...
+
+    def found_objects(self, session: Session) -> set[str]:
+        """The names of the indexes and of the triggers in force that are there."""
         ...
 
     def close(self) -> None:

@@ -6,15 +6,13 @@ import os
 import re
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
-from uuid import uuid4
 
 from modlog._domain.values import checked_id, shown
-from modlog._errors import InvalidInputError, InvalidUrlError, SchemaError
-from modlog._storage.database import LOCK_TIMEOUT, Database, Session
-from modlog._storage.replays import rebuild_all
-from modlog._storage.schema import PROJECTION, SCHEMA_VERSION, TABLES, Table
+from modlog._errors import InvalidInputError, InvalidUrlError
+from modlog._storage.database import LOCK_TIMEOUT
 from modlog._storage.sqlite.database import SQLiteDatabase
 from modlog._storage.store import Store
+from modlog._storage.tables import ensure_tables
 from modlog._storage.waiting import checked_timeout
 
 _EXPECTED: Final = (
@@ -56,25 +54,43 @@ def open_store(
         SchemaError: modlog's tables are there in another shape, or of a newer version.
         StoreUnavailableError: the database cannot be reached or opened.
     """
-    url = _as_url(url)
-    timeout = checked_timeout(lock_timeout)
     for name, value in (("read_only", read_only), ("create", create)):
         if not isinstance(value, bool):
             raise InvalidInputError(f"{name} is true or false, not {shown(value)}")
-    scheme, _, _ = url.partition("://")
-    if scheme == "sqlite":
-        store = _sqlite_store(url, schema, timeout, read_only=read_only)
-    elif scheme in _POSTGRES:
-        url = f"postgresql{url.removeprefix(scheme)}"
-        store = _postgres_store(url, schema, timeout, read_only=read_only)
-    else:
-        raise InvalidUrlError(f"{shown(scheme)} is not a kind of database; {_EXPECTED}")
+    store = store_at(url, schema, lock_timeout, mode="ro" if read_only else None)
     try:
-        _ensure_tables(store, may_create=create or schema is None)
+        ensure_tables(store.database, may_create=create or schema is None)
     except BaseException:
         store.close()
         raise
     return store
+
+
+def store_at(
+    url: str | os.PathLike[str],
+    schema: str | None,
+    lock_timeout: float = LOCK_TIMEOUT,
+    *,
+    mode: str | None = None,
+) -> Store:
+    """The store that a URL or a path names, whatever its tables are.
+
+    Args:
+        url: of the database.
+        schema: of the ledger's own, on PostgreSQL.
+        lock_timeout: how long one who writes waits for another, in seconds.
+        mode: ro to read, rw to write; either needs the file of SQLite to be there. None for
+            what the URL says.
+    """
+    url = _as_url(url)
+    timeout = checked_timeout(lock_timeout)
+    scheme, _, _ = url.partition("://")
+    if scheme == "sqlite":
+        return _sqlite_store(url, schema, timeout, mode)
+    if scheme in _POSTGRES:
+        url = f"postgresql{url.removeprefix(scheme)}"
+        return _postgres_store(url, schema, timeout, read_only=mode == "ro")
+    raise InvalidUrlError(f"{shown(scheme)} is not a kind of database; {_EXPECTED}")
 
 
 def _as_url(url: object) -> str:
@@ -111,7 +127,7 @@ def file_url(path: object) -> str:
     return f"sqlite:///{quote(path, errors=_ODD_BYTES)}"
 
 
-def _sqlite_store(url: str, schema: str | None, lock_timeout: float, *, read_only: bool) -> Store:
+def _sqlite_store(url: str, schema: str | None, lock_timeout: float, wanted: str | None) -> Store:
     if schema is not None:
         raise InvalidInputError("schema= is for PostgreSQL; with SQLite, give each ledger a file")
     parts = urlsplit(url)
@@ -121,11 +137,11 @@ def _sqlite_store(url: str, schema: str | None, lock_timeout: float, *, read_onl
     mode = options.pop("mode", "rwc")
     if options or mode not in _MODES or parts.fragment:
         raise InvalidUrlError(f"an SQLite URL takes mode={'|'.join(_MODES)} and nothing else")
-    mode = "ro" if read_only else mode
+    mode = mode if mode == "ro" or wanted is None else wanted
     path = unquote(parts.path[1:], errors=_ODD_BYTES)
     # SQLite would make a database without a name, gone when it is closed, for an empty path.
     if not parts.path or path == ":memory:":
-        if read_only:
+        if wanted:
             raise InvalidInputError("a ledger in memory is new: there is nothing to read only")
         return Store(SQLiteDatabase(None, lock_timeout=lock_timeout))
     file_url(path)
@@ -156,69 +172,3 @@ def _check_schema_name(schema: str) -> None:
         raise InvalidInputError(f"schema must have at most {_MAX_IDENTIFIER} bytes")
     if any(sign in schema for sign in "%?$"):
         raise InvalidInputError("schema takes no %, ? and $, which mean something in statements")
-
-
-def _ensure_tables(store: Store, *, may_create: bool) -> None:
-    database = store.database
-    with database.reading() as session:
-        missing = _missing_tables(database, session)
-        if missing and not may_create:
-            database.check_place(session)
-    if missing:
-        with database.reading() as session, database.beginning(session):
-            _make(store, session)
-
-
-def _make(store: Store, session: Session) -> None:
-    database = store.database
-    database.lock_schema(session)
-    missing = _missing_tables(database, session)  # another process may have been quicker
-    if not missing:
-        return
-    if len(missing) < len(TABLES) and not set(missing) <= set(PROJECTION):
-        raise SchemaError(
-            f"some of modlog's tables are there, but not {', '.join(t.name for t in missing)}: "
-            "restore the database from a backup, or open a fresh one"
-        )
-    database.create(session, missing)
-    if len(missing) == len(TABLES):
-        for name, value in (("schema", str(SCHEMA_VERSION)), ("ledger", uuid4().hex)):
-            session.run(f"INSERT INTO {database.table('meta')} VALUES (?, ?)", (name, value))
-    else:
-        # The projection is a cache: what was dropped is made again from the events.
-        database.lock_head(session)
-        rebuild_all(database, session)
-
-
-def _missing_tables(database: Database, session: Session) -> list[Table]:
-    """The tables that are not there.
-
-    Raises:
-        SchemaError: one that is there has another shape, or the schema is a newer one.
-    """
-    found = database.found_columns(session)
-    if "meta" in found and set(found["meta"]) == {"name", "value"}:
-        _check_version(database, session)
-    for name, columns in found.items():
-        expected = database.expected_columns(TABLES[name])
-        if columns != expected:
-            raise SchemaError(
-                f"the table modlog_{name} has another shape than modlog gives it: expected "
-                f"{_columns(expected)}; found {_columns(columns)}: use another database"
-            )
-    return [table for name, table in TABLES.items() if name not in found]
-
-
-def _check_version(database: Database, session: Session) -> None:
-    row = session.row(f"SELECT value FROM {database.table('meta')} WHERE name = 'schema'")
-    if row is None or not row[0].isdecimal():
-        raise SchemaError("the table modlog_meta does not tell the schema's version")
-    if int(row[0]) > SCHEMA_VERSION:
-        raise SchemaError(
-            f"the ledger has schema {row[0]}, this modlog knows {SCHEMA_VERSION} and older: "
-            "upgrade modlog"
-        )
-
-
-def _columns(columns: dict[str, str]) -> str:
-    return ", ".join(f"{name} {type_}" for name, type_ in columns.items()) or "no columns"

@@ -1,103 +1,180 @@
-"""The current state in tables: what an account's new events change in them, and reading it."""
+"""The current state and the recorded past in tables: what events change in them, reading them.
+
+`modlog_accounts` has a row for each account, `modlog_spans` one for each stay of a facet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import orjson
-from attrs import define, field
+from attrs import define, field, frozen
 
-from modlog._domain.account import AccountState, StandingSanction
+from modlog._domain.account import AccountState, Moves, Stay
+from modlog._domain.effects import FACETS, Facet
 from modlog._domain.values import from_micros, same_json, to_micros
 from modlog._errors import CorruptCacheError
 from modlog._storage.codec import canonical
 from modlog._storage.database import Database, Row, Session
-from modlog._storage.schema import ACCOUNTS, FLAGS, SANCTIONS
 
+# How facets are written; a sanction as what it is. The greater number is the graver status.
+_CODES: Final[Mapping[str, int]] = {
+    "existence": 1,
+    "flag": 2,
+    "protection": 3,
+    "suspension": 4,
+    "deletion": 5,
+    "erasure": 6,
+}
+_NAMES: Final = {code: name for name, code in _CODES.items()}
+_SANCTIONS: Final = ("suspension", "deletion")
+FLAG: Final = _CODES["flag"]
+PROTECTION: Final = _CODES["protection"]
+EXISTENCE: Final = _CODES["existence"]
+# The facets on which a status depends, and those of them that are more than existence.
+GRAVE: Final = (_CODES["suspension"], _CODES["deletion"], _CODES["erasure"])
+OF_STATUS: Final = (EXISTENCE, *GRAVE)
+
+ACCOUNT_COLUMNS: Final = ("stream", "version", "latest", "in_order", "profile")
+SPAN_COLUMNS: Final = (
+    "stream",
+    "version",
+    "opened",
+    "facet",
+    "since",
+    "until",
+    "label",
+    "opened_at",
+    "closed",
+    "closed_at",
+)
+_CLOSED: Final = SPAN_COLUMNS.index("closed")
 _FIRST: Final = itemgetter(0)
 _LAST: Final = itemgetter(-1)
 
-# One query for all three tables, so that a single statement sees one moment.
-_CARD: Final = (
-    "SELECT account_id, 0, version, latest, CAST(reverted AS BIGINT), created, erased, protected,"
-    " profile FROM {accounts} WHERE {where}"
-    " UNION ALL SELECT account_id, 1, version, NULL, NULL, NULL, NULL, NULL, label"
-    " FROM {flags} WHERE {where}"
-    " UNION ALL SELECT account_id, 2, version, since, until, NULL, NULL, NULL, kind"
-    " FROM {sanctions} WHERE {where}"
+
+def codes_of(facets: Iterable[Facet]) -> tuple[int, ...]:
+    """How these facets are written."""
+    names = (_SANCTIONS if facet == "sanction" else (facet,) for facet in facets)
+    return tuple(_CODES[name] for some in names for name in some)
+
+
+def code_of(stay: Stay) -> int:
+    """How what stands is written."""
+    return _CODES[stay.kind or stay.facet]
+
+
+def stay_from(code: int, since: int, until: int | None, label: str | None) -> Stay:
+    """What stands, from the columns of its span."""
+    name = _NAMES[code]
+    end = None if until is None else from_micros(until)
+    if name in _SANCTIONS:
+        return Stay("sanction", from_micros(since), name, end)  # type: ignore[arg-type]
+    return Stay(name, from_micros(since), label=label)  # type: ignore[arg-type]
+
+
+# The status rule in SQL: the gravest of an account's spans `x`; its one parameter is the instant.
+GRAVEST: Final = (
+    f"max(CASE WHEN x.facet = {_CODES['suspension']} AND x.until <= ? THEN {EXISTENCE}"
+    " ELSE x.facet END)"
 )
 
 
-def card_sql(database: Database, where: str) -> str:
-    """The query for `states_of`; its condition on `account_id` stands in it three times."""
-    return _CARD.format(
-        accounts=database.table("accounts"),
-        flags=database.table("flags"),
-        sanctions=database.table("sanctions"),
-        where=where,
+def status_sql(gravest: str) -> str:
+    """The status, as text, that the gravest of an account's spans amounts to."""
+    return (
+        f"CASE {gravest} WHEN {_CODES['erasure']} THEN 'erased'"
+        f" WHEN {_CODES['deletion']} THEN 'deleted' WHEN {_CODES['suspension']} THEN 'suspended'"
+        f" WHEN {EXISTENCE} THEN 'active' ELSE 'absent' END"
     )
 
 
-def sanctioned_sql(database: Database, which: str) -> str:
-    """'deleted', 'suspended' or 'active', by sanctions `s` alone; its one parameter is an instant.
-
-    Args:
-        which: the condition that chooses the sanctions of one account.
-    """
-    # One aggregate, so that no planner would rather read the sanctions of everybody: of EXISTS
-    # PostgreSQL makes a table of them all, for each chunk.
-    gravest = (
-        "SELECT max(CASE WHEN s.kind = 'deletion' THEN 2"
-        " WHEN s.until IS NULL OR s.until > ? THEN 1 END)"
-        f" FROM {database.table('sanctions')} AS s WHERE {which}"
+def status_of_stream(database: Database, stream: str) -> str:
+    """The present status of a stream, as SQL; its one parameter is the instant."""
+    return status_sql(
+        f"(SELECT {GRAVEST} FROM {database.table('spans')} AS x WHERE x.stream = {stream}"
+        f" AND x.facet IN ({numbers(OF_STATUS)}) AND x.closed IS NULL)"
     )
-    return f"CASE ({gravest}) WHEN 2 THEN 'deleted' WHEN 1 THEN 'suspended' ELSE 'active' END"
 
 
-def states_of(rows: Iterable[Row]) -> dict[str, AccountState]:
-    """The states that the rows of `card_sql` describe, by account.
+def numbers(values: Iterable[int]) -> str:
+    """Numbers of ours as a list in SQL."""
+    return ", ".join(map(str, values))
+
+
+@frozen
+class Card:
+    """What is kept of an account: the number of its stream, and its current state."""
+
+    stream: int
+    state: AccountState
+
+
+def card_sql(
+    database: Database, where: str, facets: Collection[Facet] = FACETS, *, many: bool = True
+) -> str:
+    """The query for `cards_of`; the condition on `s`, accounts' streams, stands in it twice."""
+    # Of tables that are new PostgreSQL knows nothing, and thinks that hardly any span is open: it
+    # would read all open ones for some accounts. Nothing but the stream may lead to these.
+    is_open = "coalesce(x.closed, 0) = 0" if many else "x.closed IS NULL"
+    streams, spans = database.table("streams"), database.table("spans")
+    # Without facets a number that no facet has.
+    codes = numbers(codes_of(facets) or (0,))
+    return (
+        f"SELECT s.id, 0 AS facet, s.number, c.version, c.latest, c.in_order, c.profile"
+        f" FROM {streams} AS s JOIN {database.table('accounts')} AS c ON c.stream = s.number"
+        f" WHERE s.kind = 'account' AND {where}"
+        " UNION ALL SELECT s.id, x.facet, s.number, x.version, x.since, x.until, x.label"
+        f" FROM {streams} AS s JOIN {spans} AS x ON x.stream = s.number"
+        f" AND x.facet IN ({codes}) AND {is_open}"
+        f" WHERE s.kind = 'account' AND {where}"
+    )
+
+
+def cards_of(rows: Iterable[Row]) -> dict[Any, Card]:
+    """What is kept of accounts, by the first column of the rows: see `card_sql`.
 
     Raises:
         CorruptCacheError: a row is not what modlog writes.
     """
     try:
-        return _states_of(rows)
-    except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise CorruptCacheError(
-            f"the tables of the current state are damaged ({error}): rebuild() makes them again "
-            "from the events"
-        ) from error
+        return _cards_of(rows)
+    except (TypeError, ValueError, KeyError, OverflowError, AttributeError) as error:
+        raise damaged(error) from error
 
 
-def _states_of(rows: Iterable[Row]) -> dict[str, AccountState]:
-    states: dict[str, AccountState] = {}
-    parts = []
+def damaged(error: Exception) -> CorruptCacheError:
+    """What is raised where rows of the projection are not what modlog writes."""
+    return CorruptCacheError(
+        f"the tables of the current state are damaged ({error}): rebuild() makes them again from "
+        "the events"
+    )
+
+
+def _cards_of(rows: Iterable[Row]) -> dict[Any, Card]:
+    cards: dict[Any, Card] = {}
+    spans = []
     for row in rows:
-        if row[1] == 0:
-            states[row[0]] = AccountState(
-                version=row[2],
-                latest=from_micros(row[3]),
-                created=bool(row[5]),
-                erased=bool(row[6]),
-                protected=bool(row[7]),
-                profile=_profile(row[8]),
-                reverted=bool(row[4]),
-            )
+        account_id, code, stream, version, latest, in_order, profile = row
+        if code:
+            spans.append(row)
         else:
-            parts.append(row)
-    for account_id, what, version, since, until, *_, text in parts:
-        # A part without its account is for `verify` to find, not for a reader to trip over.
-        state = states.get(account_id) or states.setdefault(account_id, AccountState())
-        if what == 1:
-            state.flags[version] = text
-        else:
-            state.sanctions[version] = StandingSanction(
-                text, from_micros(since), None if until is None else from_micros(until)
+            state = AccountState(
+                version=version,
+                latest=from_micros(latest),
+                in_order=bool(in_order),
+                profile=_profile(profile),
             )
-    return states
+            cards[account_id] = Card(stream, state)
+    for account_id, code, stream, version, since, until, label in spans:
+        # A span without its account is for `verify` to find, not for a reader to trip over.
+        card = cards.get(account_id) or cards.setdefault(account_id, Card(stream, AccountState()))
+        stay = stay_from(code, since, until, label)
+        card.state.stays[stay.facet][version] = stay
+    return cards
 
 
 def _profile(text: str) -> dict[str, Any]:
@@ -109,107 +186,108 @@ def _profile(text: str) -> dict[str, Any]:
 
 @define
 class Changes:
-    """Rows of the projection to be written, collected over many accounts."""
+    """Rows of the projection to be written, collected over many events."""
 
-    new_accounts: list[Row] = field(factory=list)
-    moved_accounts: list[Row] = field(factory=list)
-    changed_accounts: list[Row] = field(factory=list)
-    new_flags: list[Row] = field(factory=list)
-    gone_flags: list[Row] = field(factory=list)
-    new_sanctions: list[Row] = field(factory=list)
-    gone_sanctions: list[Row] = field(factory=list)
+    turns: dict[int, tuple[AccountState, AccountState]] = field(factory=dict)
+    begun: list[list[Any]] = field(factory=list)
+    ended: list[Row] = field(factory=list)
+    _open: dict[tuple[int, int], list[Any]] = field(factory=dict)
 
-    @classmethod
-    def between(cls, states: Iterable[tuple[str, AccountState, AccountState]]) -> Self:
-        """What leads from one state to another, of many accounts."""
-        changes = cls()
-        for account_id, before, after in states:
-            changes.add(account_id, before, after)
-        return changes
+    def move(self, stream: int, position: int, at: int, moves: Moves) -> None:
+        """Note what one event changes of what stands.
 
-    def add(self, account_id: str, before: AccountState, after: AccountState) -> None:
-        """Note what leads from one state of an account to another."""
-        self._add_account(account_id, before, after)
-        if before.flags != after.flags:
-            for version, label in after.flags.items():
-                if version not in before.flags:
-                    self.new_flags.append((account_id, version, label))
-            for version in before.flags:
-                if version not in after.flags:
-                    self.gone_flags.append((account_id, version))
-        if before.sanctions != after.sanctions:
-            for version, sanction in after.sanctions.items():
-                if version not in before.sanctions:
-                    self.new_sanctions.append((account_id, version, *sanction_columns(sanction)))
-            for version in before.sanctions:
-                if version not in after.sanctions:
-                    self.gone_sanctions.append((account_id, version))
+        Args:
+            stream: of the account.
+            position: of the event.
+            at: its `occurred_at`, in microseconds.
+            moves: what it changes.
+        """
+        for version in moves.ended:
+            row = self._open.pop((stream, version), None)
+            if row is None:
+                self.ended.append((position, at, stream, version))
+            else:
+                row[_CLOSED:] = (position, at)
+        for version, stay in moves.begun.items():
+            since = to_micros(stay.since)
+            row = [
+                stream,
+                version,
+                position,
+                _CODES[stay.kind or stay.facet],
+                since,
+                None if stay.until is None else to_micros(stay.until),
+                stay.label,
+                None if since == at else at,
+                None,
+                None,
+            ]
+            self.begun.append(row)
+            self._open[stream, version] = row
 
-    def _add_account(self, account_id: str, before: AccountState, after: AccountState) -> None:
-        plain = (
-            after.version,
-            to_micros(after.latest),
-            int(after.created),
-            int(after.erased),
-            int(after.protected),
-            int(after.reverted),
-        )
-        if before.version == 0:
-            self.new_accounts.append((account_id, *plain, profile_text(after)))
-        elif before.profile is after.profile or same_json(before.profile, after.profile):
-            self.moved_accounts.append((*plain, account_id))
-        else:
-            self.changed_accounts.append((*plain, profile_text(after), account_id))
+    def turn(self, stream: int, before: AccountState, after: AccountState) -> None:
+        """Note what an account comes to, whatever number of events led to it."""
+        known = self.turns.get(stream)
+        self.turns[stream] = (before if known is None else known[0], after)
 
     def write(self, database: Database, session: Session) -> None:
         """Write the rows, those of one table and kind together and in the order of their keys."""
-        forget_flags, forget_sanctions, move, change = _statements(database.table(""))
+        close, move, change = _statements(database.table(""))
+        new, moved, changed = self._accounts()
         for rows, sql, key in (
-            (self.gone_flags, forget_flags, _FIRST),
-            (self.gone_sanctions, forget_sanctions, _FIRST),
-            (self.moved_accounts, move, _LAST),
-            (self.changed_accounts, change, _LAST),
+            (self.ended, close, itemgetter(2)),  # before what begins, which may be the same again
+            (moved, move, _LAST),
+            (changed, change, _LAST),
         ):
             if rows:
                 if len(rows) > 1:
                     rows.sort(key=key)
                 session.many(sql, rows)
-        for rows, spec in (
-            (self.new_accounts, ACCOUNTS),
-            (self.new_flags, FLAGS),
-            (self.new_sanctions, SANCTIONS),
-        ):
+        loads: tuple[tuple[list[Any], str, tuple[str, ...]], ...] = (
+            (new, "accounts", ACCOUNT_COLUMNS),
+            (self.begun, "spans", SPAN_COLUMNS),
+        )
+        for rows, name, columns in loads:
             if rows:
                 if len(rows) > 1:
                     rows.sort(key=_FIRST)
-                database.load(session, spec, spec.names, rows)
+                database.load(session, name, columns, rows)
+
+    def _accounts(self) -> tuple[list[Row], list[Row], list[Row]]:
+        """Rows of accounts that are new, that only moved on, and that have another profile."""
+        new: list[Row] = []
+        moved: list[Row] = []
+        changed: list[Row] = []
+        for stream, (before, after) in self.turns.items():
+            if before.version == 0:
+                new.append(account_columns(stream, after))
+                continue
+            moves = (after.version, to_micros(after.latest), int(after.in_order))
+            if before.profile is after.profile or same_json(before.profile, after.profile):
+                moved.append((*moves, stream))
+            else:
+                changed.append((*moves, profile_text(after), stream))
+        return new, moved, changed
 
 
 @lru_cache(maxsize=64)
-def _statements(prefix: str) -> tuple[str, str, str, str]:
-    """What takes flags and sanctions away, moves accounts on, and changes profiles as well."""
-    moved = (
-        f"UPDATE {prefix}accounts SET version = ?, latest = ?, created = ?, erased = ?,"
-        " protected = ?, reverted = ?"
-    )
+def _statements(prefix: str) -> tuple[str, str, str]:
+    """What closes spans, moves accounts on, and changes profiles as well."""
+    moved = f"UPDATE {prefix}accounts SET version = ?, latest = ?, in_order = ?"
     return (
-        f"DELETE FROM {prefix}flags WHERE account_id = ? AND version = ?",
-        f"DELETE FROM {prefix}sanctions WHERE account_id = ? AND version = ?",
-        f"{moved} WHERE account_id = ?",
-        f"{moved}, profile = ? WHERE account_id = ?",
+        f"UPDATE {prefix}spans SET closed = ?, closed_at = ?"
+        " WHERE stream = ? AND version = ? AND closed IS NULL",
+        f"{moved} WHERE stream = ?",
+        f"{moved}, profile = ? WHERE stream = ?",
     )
+
+
+def account_columns(stream: int, state: AccountState) -> Row:
+    """An account's row, in the order of `ACCOUNT_COLUMNS`."""
+    latest = to_micros(state.latest)
+    return (stream, state.version, latest, int(state.in_order), profile_text(state))
 
 
 def profile_text(state: AccountState) -> str:
     """The profile as it is stored."""
     return canonical(state.profile).decode() if state.profile else "{}"
-
-
-def sanction_columns(sanction: StandingSanction) -> tuple[str, int, int | None]:
-    """Kind, since and until, as they are stored."""
-    until = sanction.until
-    return (
-        sanction.kind,
-        to_micros(sanction.since),
-        None if until is None else to_micros(until),
-    )

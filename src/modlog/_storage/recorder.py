@@ -24,12 +24,16 @@ from eventsourcing.persistence import (
 from modlog._domain.values import checked_text, shown
 from modlog._errors import ConflictError, InvalidInputError
 from modlog._storage.clock import Clock
-from modlog._storage.codec import EVENT_COLUMNS, is_own_type, state_bytes
+from modlog._storage.codec import RECORDED, is_own_type, state_bytes
 from modlog._storage.database import Row
+from modlog._storage.reading import sources
 from modlog._storage.store import Store
+from modlog._storage.writing import STREAM_COLUMNS, Writer
 
-_COLUMNS: Final = (*EVENT_COLUMNS, "foreign_id", "foreign_state")
-_FOREIGN: Final = ("position", "recorded_at", "version", "type", "foreign_id", "foreign_state")
+# Where the columns of RECORDED have what a stored event needs; the raw bytes come last.
+_POSITION, _VERSION, _KIND, _ID, _TYPE = 0, 3, 6, 7, 8
+_ACT: Final = ("number", "recorded_at", "type")
+_EVENT: Final = ("position", "act", "stream", "version", "state")
 # A UUID is kept as the text that RFC 9562 gives it, so that it comes back as a UUID.
 _URN: Final = "urn:uuid:"
 _PAGE: Final = 500
@@ -41,7 +45,7 @@ class LedgerRecorder(ApplicationRecorder):
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._events = store.database.table("events")
+        self._stored = f"SELECT {RECORDED}, e.state FROM {sources(store.database)}"
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
@@ -65,9 +69,7 @@ class LedgerRecorder(ApplicationRecorder):
         try:
             with self._store.writing(self._clock()) as writer:
                 first = writer.head.position + 1
-                writer.insert(
-                    [(first + i, writer.at, *columns) for i, columns in enumerate(rows)], _FOREIGN
-                )
+                _write(writer, rows)
         except ConflictError as error:
             raise IntegrityError(str(error)) from error
         return list(range(first, first + len(rows)))
@@ -84,23 +86,18 @@ class LedgerRecorder(ApplicationRecorder):
         """The events of one stream: another program's, else an account's, else a sweep's."""
         stream = _stream_text(originator_id)
         with self._store.snapshot() as reader:
-            for where in (
-                "foreign_id = ?",
-                "account_id = ?",
-                "batch_id = ? AND account_id IS NULL AND foreign_id IS NULL",
-            ):
-                params: list[Any] = [stream]
-                sql = f"SELECT {', '.join(_COLUMNS)} FROM {self._events} WHERE {where}"
-                if gt is not None:
-                    sql, params = f"{sql} AND version > ?", [*params, gt]
-                if lte is not None:
-                    sql, params = f"{sql} AND version <= ?", [*params, lte]
-                sql += f" ORDER BY version {'DESC' if desc else 'ASC'}"
-                if limit is not None:
-                    sql, params = f"{sql} LIMIT ?", [*params, limit]
-                if rows := reader.session.rows(sql, params):
-                    return [_stored_event(row) for row in rows]
-        return []
+            numbers = (reader.stream(kind, stream) for kind in ("foreign", "account", "sweep"))
+            number = next((number for number in numbers if number is not None), None)
+            params: list[Any] = [number]
+            sql = f"{self._stored} WHERE e.stream = ?"
+            if gt is not None:
+                sql, params = f"{sql} AND e.version > ?", [*params, gt]
+            if lte is not None:
+                sql, params = f"{sql} AND e.version <= ?", [*params, lte]
+            sql += f" ORDER BY e.version {'DESC' if desc else 'ASC'}"
+            if limit is not None:
+                sql, params = f"{sql} LIMIT ?", [*params, limit]
+            return [_stored_event(row) for row in reader.session.rows(sql, params)]
 
     def select_notifications(
         self,
@@ -114,17 +111,16 @@ class LedgerRecorder(ApplicationRecorder):
         """Events of all streams by position."""
         where, params = ["1 = 1"], []
         if start is not None:
-            where.append("position >= ?" if inclusive_of_start else "position > ?")
+            where.append("e.position >= ?" if inclusive_of_start else "e.position > ?")
             params.append(start)
         if stop is not None:
-            where.append("position <= ?")
+            where.append("e.position <= ?")
             params.append(stop)
         if topics:
-            where.append(f"type IN ({', '.join('?' * len(topics))})")
+            where.append(f"a.type IN ({', '.join('?' * len(topics))})")
         with self._store.reading() as reader:
             rows = reader.session.rows(
-                f"SELECT {', '.join(_COLUMNS)} FROM {self._events}"
-                f" WHERE {' AND '.join(where)} ORDER BY position LIMIT ?",
+                f"{self._stored} WHERE {' AND '.join(where)} ORDER BY e.position LIMIT ?",
                 (*params, *topics, limit),
             )
         return [_notification(row) for row in rows]
@@ -204,7 +200,7 @@ def _foreign_columns(event: StoredEvent) -> Row:
         topic = checked_text(event.topic, "a topic")
     except InvalidInputError as error:
         raise ProgrammingError(str(error)) from error
-    return (event.originator_version, topic, _stream_text(event.originator_id), event.state)
+    return (_stream_text(event.originator_id), event.originator_version, topic, event.state)
 
 
 def _stream_text(originator_id: UUID | str) -> str:
@@ -215,32 +211,51 @@ def _stream_text(originator_id: UUID | str) -> str:
     return originator_id
 
 
+def _write(writer: Writer, rows: Sequence[Row]) -> None:
+    """Write another program's events: rows of stream, version, topic and state."""
+    streams: dict[str, int] = {}
+    acts: dict[str, int] = {}
+    new: list[Row] = []
+    events: list[Row] = []
+    for position, (stream, version, topic, state) in enumerate(rows, writer.head.position + 1):
+        if stream not in streams:
+            number = writer.reader.stream("foreign", stream)
+            streams[stream] = position if number is None else number
+            if number is None:
+                new.append((position, "foreign", stream))
+        act = acts.setdefault(topic, position)
+        events.append((position, act, streams[stream], version, state))
+    database, session = writer.store.database, writer.session
+    if new:
+        database.load(session, "streams", STREAM_COLUMNS, new)
+    acts_rows = [(number, writer.at, topic) for topic, number in acts.items()]
+    database.load(session, "acts", _ACT, acts_rows)
+    writer.insert(events, _EVENT)
+
+
 def _originator(row: Row) -> UUID | str:
-    foreign_id: str | None = row[-2]
-    if foreign_id is None:
-        account_id, batch_id = row[6], row[14]
-        return str(account_id if account_id is not None else batch_id)
-    return UUID(foreign_id) if foreign_id.startswith(_URN) else foreign_id
+    id_: str = row[_ID]
+    return UUID(id_) if row[_KIND] == "foreign" and id_.startswith(_URN) else id_
 
 
 def _state(row: Row) -> bytes:
-    return state_bytes(row[:-2]) if row[-1] is None else bytes(row[-1])
+    return bytes(row[-1]) if row[_KIND] == "foreign" else state_bytes(row[:-1])
 
 
 def _stored_event(row: Row) -> StoredEvent:
     return StoredEvent(
         originator_id=_originator(row),
-        originator_version=row[3],
-        topic=row[7],
+        originator_version=row[_VERSION],
+        topic=row[_TYPE],
         state=_state(row),
     )
 
 
 def _notification(row: Row) -> Notification:
     return Notification(
-        id=row[0],
+        id=row[_POSITION],
         originator_id=_originator(row),
-        originator_version=row[3],
-        topic=row[7],
+        originator_version=row[_VERSION],
+        topic=row[_TYPE],
         state=_state(row),
     )

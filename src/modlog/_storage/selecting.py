@@ -1,10 +1,10 @@
-"""A selection as a condition in SQL."""
+"""A selection as a condition in SQL, on events `e`, their acts `a` and their streams `s`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from attrs import frozen
 
@@ -13,21 +13,27 @@ from modlog._domain.values import Actor, to_micros
 from modlog._storage.database import Database
 
 _Part = tuple[str, tuple[Any, ...]]
+Way = Literal["position", "act", "stream"]
 
 
 @frozen
 class Condition:
-    """A condition on rows of events, with its parameters.
+    """A condition on events with their acts and streams, and its parameters.
 
     Attributes:
-        position: how the query names the position when it compares and sorts. Where an index
-            on accounts or positions leads to few rows, the name is hidden behind a plus sign:
-            PostgreSQL would else walk the whole log in order to spare itself the sort.
+        sql: the whole condition.
+        params: its parameters.
+        way: what leads to few events: their acts, their streams, or their positions.
+        acts: what of it is asked of acts alone, and its parameters.
     """
 
     sql: str
     params: tuple[Any, ...]
-    position: str
+    way: Way = "position"
+    acts: _Part = ("1 = 1", ())
+
+
+EVERY_EVENT: Final = Condition("1 = 1", ())
 
 
 def condition_of(
@@ -35,39 +41,31 @@ def condition_of(
 ) -> Condition:
     """The condition that holds for exactly the events that are selected."""
     given = dict(selection.given())
-    parts: list[_Part] = []
-    for name in ("account_id", "batch_id", "type", "policy"):
+    acts: list[_Part] = []
+    for name in ("batch_id", "type", "policy"):
         if name in given:
-            parts.append(_among(database, name, given[name]))
+            acts.append(_among(database, f"a.{name}", given[name]))
     if "actor" in given:
-        parts.append(_by_actors(given["actor"]))
+        acts.append(_by_actors(given["actor"]))
+    parts = list(acts)
+    if "account_id" in given:
+        among, params = _among(database, "id", given["account_id"])
+        numbers = f"SELECT number FROM {database.table('streams')} WHERE kind = 'account'"
+        parts.append((f"e.stream IN ({numbers} AND {among})", params))
     if "positions" in given:
-        parts.append(_among(database, "position", given["positions"]))
+        parts.append(_among(database, "e.position", given["positions"]))
     # Instants grow with positions, so a time window is a range of the log.
     if "since" in given:
-        parts.append(("position > ?", (position_before(given["since"]),)))
+        parts.append(("e.position > ?", (position_before(given["since"]),)))
     if "until" in given:
-        parts.append(("position <= ?", (position_before(given["until"]),)))
+        parts.append(("e.position <= ?", (position_before(given["until"]),)))
     if "after_position" in given:
-        parts.append(("position > ?", (given["after_position"],)))
+        parts.append(("e.position > ?", (given["after_position"],)))
     if "up_to_position" in given:
-        parts.append(("position <= ?", (given["up_to_position"],)))
-    return _all_of(
-        parts, "+position" if "account_id" in given or "positions" in given else "position"
-    )
-
-
-EVERY_EVENT: Final = Condition("1 = 1", (), "position")
-
-
-def up_to(position: int) -> Condition:
-    """The events up to a position, included."""
-    return Condition("position <= ?", (position,), "position")
-
-
-def both(one: Condition, other: Condition) -> Condition:
-    """The events for which both conditions hold; positions are named as the first says."""
-    return Condition(f"{one.sql} AND {other.sql}", (*one.params, *other.params), one.position)
+        parts.append(("e.position <= ?", (given["up_to_position"],)))
+    few = "account_id" in given or "positions" in given
+    sql, params = _all_of(parts)
+    return Condition(sql, params, "stream" if few else "act" if acts else "position", _all_of(acts))
 
 
 def condition_of_scope(
@@ -76,21 +74,35 @@ def condition_of_scope(
     """The condition that holds for exactly the events that a view keeps."""
     parts: list[_Part] = []
     if scope.up_to_position is not None:
-        parts.append(("position <= ?", (scope.up_to_position,)))
+        parts.append(("e.position <= ?", (scope.up_to_position,)))
     if scope.occurred_until is not None:
-        parts.append(("occurred_at <= ?", (to_micros(scope.occurred_until),)))
+        until = to_micros(scope.occurred_until)
+        parts.append(("coalesce(e.occurred_at, a.recorded_at) <= ?", (until,)))
     for selection in scope.excluded:
         condition = condition_of(selection, database, position_before)
         # An event without a policy, say, is not one of that policy: NULL must not exclude.
-        parts.append((f"({condition.sql}) IS NOT TRUE", condition.params))
-    return _all_of(parts, "position")
+        # An erasure is never left out.
+        parts.append(
+            (f"(({condition.sql}) IS NOT TRUE OR a.type = 'account.erased')", condition.params)
+        )
+    return Condition(*_all_of(parts))
 
 
-def _all_of(parts: Sequence[_Part], position: str) -> Condition:
-    return Condition(
+def both(one: Condition, other: Condition) -> Condition:
+    """The events for which both conditions hold, by the way of the first."""
+    sql, params = _all_of([(one.sql, one.params), (other.sql, other.params)])
+    return Condition(sql, params, one.way, one.acts)
+
+
+def up_to(position: int) -> Condition:
+    """The events up to a position, included."""
+    return Condition("e.position <= ?", (position,))
+
+
+def _all_of(parts: Sequence[_Part]) -> _Part:
+    return (
         " AND ".join(sql for sql, _ in parts) or "1 = 1",
         tuple(value for _, params in parts for value in params),
-        position,
     )
 
 
@@ -105,9 +117,9 @@ def _by_actors(actors: Sequence[Actor | str]) -> _Part:
     params: list[Any] = []
     for actor in actors:
         if isinstance(actor, Actor):
-            parts.append("(actor_id = ? AND actor_kind = ?)")
+            parts.append("(a.actor_id = ? AND a.actor_kind = ?)")
             params += [actor.id, actor.kind]
         else:
-            parts.append("actor_id = ?")
+            parts.append("a.actor_id = ?")
             params.append(actor)
     return f"({' OR '.join(parts)})", tuple(params)

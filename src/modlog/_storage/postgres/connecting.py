@@ -9,7 +9,7 @@ import psycopg
 from attrs import frozen
 from psycopg.conninfo import conninfo_to_dict
 
-from modlog._errors import InvalidUrlError, StoreError
+from modlog._errors import InvalidUrlError
 
 _OPTION: Final = "prepare_threshold"
 
@@ -84,17 +84,3 @@ def is_pooled(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
     """
     row = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
     return row is None or row[0] != connection.info.backend_pid
-
-
-def refuse_pooled(*, pooled: bool) -> None:
-    """Refuse what needs the same server connection for several transactions.
-
-    Raises:
-        StoreError: a pooler stands before the server.
-    """
-    if pooled:
-        raise StoreError(
-            "sweeps, reverts and their plans keep a temporary table from one transaction to the "
-            "next, and a pooler stands before this server, which may give each transaction "
-            "another server connection: open the ledger with the address of the server itself"
-        )

@@ -20,36 +20,16 @@ from psycopg.rows import tuple_row
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError, SchemaError, StoreUnavailableError
 from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, elsewhere
-from modlog._storage.postgres.connecting import Options, connected, is_pooled, refuse_pooled
+from modlog._storage.postgres.connecting import Options, connected
 from modlog._storage.postgres.errors import check_outcome_known, translated, translation
-from modlog._storage.postgres.function import ADVISORY, record_function
+from modlog._storage.postgres.rights import replacing
 from modlog._storage.postgres.waiting import Waiting
-from modlog._storage.schema import (
-    EVENTS,
-    INSERT_ONLY,
-    TABLES,
-    ColumnType,
-    Table,
-    create_indexes,
-    create_table,
-)
+from modlog._storage.scripts import Scripts
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _PREFIX: Final = "modlog_"
-_TYPES: Final[dict[ColumnType, str]] = {
-    "integer": "bigint",
-    "small": "smallint",
-    "real": "double precision",
-    "text": 'text COLLATE "C"',  # one order of ids on both databases: by code point
-    "bytes": "bytea",
-}
-_WIRE_TYPES: Final[dict[ColumnType, str]] = {
-    "integer": "int8",
-    "small": "int2",
-    "real": "float8",
-    "text": "text",
-    "bytes": "bytea",
-}
+# The name of modlog among advisory locks: "modlog" in ASCII.
+ADVISORY: Final = 120325193625447
 # From this many rows on, COPY is faster than a statement for each.
 _COPY_FROM: Final = 20
 
@@ -60,16 +40,10 @@ def _numbered(sql: str) -> str:
 
 
 class PostgresSession:
-    """Statements on one PostgreSQL connection.
+    """Statements on one PostgreSQL connection."""
 
-    Attributes:
-        pooled: whether a pooler stands before the server, so that the next transaction may be on
-            another server connection.
-    """
-
-    def __init__(self, connection: _Connection, *, pooled: bool = False) -> None:
+    def __init__(self, connection: _Connection) -> None:
         self.connection = connection
-        self.pooled = pooled
         # Not the connection's own factory: a caller's may bind parameters in another way.
         self.cursor: psycopg.Cursor[Row] = psycopg.Cursor(connection, row_factory=tuple_row)
 
@@ -127,7 +101,7 @@ class PostgresDatabase:
 
     # Dialect
 
-    writes_at_once = True
+    scripts = Scripts("modlog._storage.postgres")
 
     def table(self, name: str) -> str:
         return f"{self._qualifier}{_PREFIX}{name}"
@@ -135,8 +109,8 @@ class PostgresDatabase:
     def insert_into(self, name: str) -> str:
         return f"INSERT INTO {self.table(name)}"
 
-    def update_accounts(self) -> str:
-        return f"UPDATE {self.table('accounts')}"
+    def update(self, name: str) -> str:
+        return f"UPDATE {self.table(name)}"
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
         return f"{column} = ANY(?)", (list(values),)
@@ -145,13 +119,6 @@ class PostgresDatabase:
     def head_query(self) -> str:
         clock = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS clock"
         return f"SELECT position, recorded_at, {clock} FROM {self.table('head')}"
-
-    def json_text(self, column: str, key: str) -> str:
-        return f"({column}::json ->> '{key}')"
-
-    def json_items(self, column: str, key: str) -> str:
-        items = f"json_array_elements_text({column}::json -> '{key}')"
-        return f"LATERAL (SELECT value::bigint FROM {items}) AS item"
 
     def joined(self, expression: str) -> str:
         return f"string_agg(({expression})::text, ',')"
@@ -249,58 +216,49 @@ class PostgresDatabase:
             (head.position, head.recorded_at),
         )
 
-    def temporary(
-        self, session: Session, name: str, columns: str, key: str = "", *, passing: bool = False
-    ) -> None:
-        refuse_pooled(pooled=isinstance(session, PostgresSession) and session.pooled)
-        session.run(f"DROP TABLE IF EXISTS pg_temp.{name}")
-        columns = columns.replace(" text", f" {_TYPES['text']}")
-        # What DELETE leaves behind would be looked through again by every later transaction.
-        end = " ON COMMIT DELETE ROWS" if passing else ""
+    def passing(self, session: Session, name: str, columns: str, key: str = "") -> None:
+        columns = columns.replace(" text", ' text COLLATE "C"')
         columns += f", PRIMARY KEY ({key})" if key else ""
-        session.run(f"CREATE TEMP TABLE {name} ({columns}){end}")
+        session.run(f"DROP TABLE IF EXISTS pg_temp.{name}")
+        session.run(f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DROP")
 
-    def fill(self, session: Session, name: str, texts: Sequence[str]) -> None:
-        assert isinstance(session, PostgresSession)
-        with session.cursor.copy(f"COPY pg_temp.{name} FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(["text"])
-            for text in texts:
-                copy.write_row((text,))
-
-    def empty(self, session: Session, name: str) -> None:
-        # Of rows that a commit has not taken away: several chunks may be one transaction.
-        session.run(f"DELETE FROM pg_temp.{name}")
-
-    def steer(self, session: Session) -> None:
-        # Statistics may be missing or old; a chunk is always few rows in a large log.
-        ways = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
-        off = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ways)
-        session.run(f"SELECT {off}")
+    def fill(
+        self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        self._copy(session, f"pg_temp.{name}", columns, rows)
 
     def analyze(self, session: Session, name: str) -> None:
         session.run(f"ANALYZE pg_temp.{name}")
 
     def load(
-        self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
+        self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        names = f"{self.table(table.name)} ({', '.join(columns)})"
         if len(rows) < _COPY_FROM:
             values = ", ".join("?" * len(columns))
-            session.many(f"INSERT INTO {names} VALUES ({values})", rows)
-            return
-        with self.loading(session, table, columns) as add:
+            into = f"{self.table(name)} ({', '.join(columns)})"
+            session.many(f"INSERT INTO {into} VALUES ({values})", rows)
+        else:
+            self._copy(session, self.table(name), columns, rows)
+
+    def _copy(
+        self, session: Session, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        with self._copying(session, table, columns) as add:
             for row in rows:
                 add(row)
 
-    @contextmanager
     def loading(
-        self, session: Session, table: Table, columns: Sequence[str]
-    ) -> Iterator[Callable[[Row], object]]:
+        self, session: Session, name: str, columns: Sequence[str]
+    ) -> AbstractContextManager[Callable[[Row], object]]:
         # The server writes rows while the next ones are on their way.
+        return self._copying(session, self.table(name), columns)
+
+    @contextmanager
+    def _copying(
+        self, session: Session, table: str, columns: Sequence[str]
+    ) -> Iterator[Callable[[Row], object]]:
         assert isinstance(session, PostgresSession)
-        into = f"{self.table(table.name)} ({', '.join(columns)})"
-        with session.cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types([_WIRE_TYPES[table.type_of(name)] for name in columns])
+        with session.cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
             yield copy.write_row
 
     def postponing(self, session: Session) -> AbstractContextManager[None]:
@@ -332,58 +290,37 @@ class PostgresDatabase:
     def lock_schema(self, session: Session) -> None:
         session.run("SELECT pg_advisory_xact_lock(?)", (ADVISORY,))
 
-    def create(self, session: Session, tables: Sequence[Table]) -> None:
+    def make_room(self, session: Session) -> None:
         if not self._has_schema(session):
             session.run(f"CREATE SCHEMA {_quoted(self._schema)}")
-        for table in tables:
-            session.run(create_table(table, self._qualifier + _PREFIX, _TYPES))
-            for statement in create_indexes(table, self._qualifier + _PREFIX, _PREFIX):
-                session.run(statement)
-        for table in tables:
-            if table in INSERT_ONLY:
-                for statement in _guards(table, self._qualifier):
-                    session.run(statement)
-        if EVENTS in tables:
-            session.run(record_function(self, self.record_function))
-            for statement in (
-                f"CREATE TABLE {self.table('head')} (position bigint NOT NULL,"
-                " recorded_at bigint NOT NULL) WITH (fillfactor = 10)",
-                f"INSERT INTO {self.table('head')} VALUES (0, 0)",
-            ):
-                session.run(statement)
 
-    def found_columns(self, session: Session) -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = {}
-        for table, column, type_ in session.rows(
-            "SELECT table_name, column_name, data_type FROM information_schema.columns"
-            " WHERE table_schema = ? AND table_name = ANY(?)",
-            (self._schema, [_PREFIX + name for name in TABLES]),
+    def run_script(self, session: Session, script: str) -> None:
+        session.run("SELECT set_config('search_path', ?, true)", (_quoted(self._schema),))
+        # Several statements at once are never prepared, whatever the connection prepares else.
+        connection_of(session).execute(script.encode(), prepare=False)
+
+    def replacing(self, session: Session, names: Sequence[str]) -> AbstractContextManager[None]:
+        return replacing(session, self._schema, [_PREFIX + name for name in names])
+
+    def found_columns(self, session: Session) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for table, column in session.rows(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = ? AND table_name = ANY(?) ORDER BY ordinal_position",
+            (self._schema, [_PREFIX + name for name in self.scripts.columns()]),
         ):
-            found.setdefault(table.removeprefix(_PREFIX), {})[column] = type_
+            found.setdefault(table.removeprefix(_PREFIX), []).append(column)
         return found
 
-    def expected_columns(self, table: Table) -> dict[str, str]:
-        return {
-            column.name: _TYPES[column.type].removesuffix(' COLLATE "C"')
-            for column in table.columns
-        }
-
-    def missing_guards(self, session: Session) -> list[str]:
-        found = {
-            name
-            for (name,) in session.rows(
-                "SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-                " JOIN pg_namespace n ON n.oid = c.relnamespace"
-                " WHERE n.nspname = ? AND tgenabled = 'A'",
-                (self._schema,),
-            )
-        }
-        wanted = [
-            f"{_PREFIX}{table.name}_{act}"
-            for table in INSERT_ONLY
-            for act in ("change", "truncate")
-        ]
-        return [name for name in wanted if name not in found]
+    def found_objects(self, session: Session) -> set[str]:
+        rows = session.rows(
+            "SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = ? AND tgenabled = 'A'"
+            " UNION ALL SELECT indexname FROM pg_indexes WHERE schemaname = ?",
+            (self._schema, self._schema),
+        )
+        return {name for (name,) in rows}
 
     # Connections
 
@@ -426,8 +363,7 @@ class _Reading:
 def _connect(options: Options) -> PostgresSession:
     # Not a method: the pool must not hold the database, or it would never be let go.
     with translated():
-        connection = connected(options)
-        return PostgresSession(connection, pooled=is_pooled(connection))
+        return PostgresSession(connected(options))
 
 
 def _close(session: PostgresSession) -> None:
@@ -452,31 +388,6 @@ def _roll_back(connection: _Connection) -> None:
 
 def _quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
-
-
-_REFUSAL: Final = "modlog: events are append-only"
-
-
-def _guards(table: Table, qualifier: str) -> list[str]:
-    """What keeps the rows of a table as they are: triggers, and no privilege to change them.
-
-    The triggers fire always, also for a session that replays replication; the privileges are
-    taken from the owner too, who would have to grant them back to himself first.
-    """
-    function = f"{qualifier}modlog_append_only()"
-    name = _PREFIX + table.name
-    place = qualifier + name
-    return [
-        f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'ML001'; END$$",
-        f"CREATE TRIGGER {name}_change BEFORE UPDATE OR DELETE ON {place}"
-        f" FOR EACH ROW EXECUTE FUNCTION {function}",
-        f"CREATE TRIGGER {name}_truncate BEFORE TRUNCATE ON {place}"
-        f" FOR EACH STATEMENT EXECUTE FUNCTION {function}",
-        f"ALTER TABLE {place} ENABLE ALWAYS TRIGGER {name}_change",
-        f"ALTER TABLE {place} ENABLE ALWAYS TRIGGER {name}_truncate",
-        f"REVOKE UPDATE, DELETE, TRUNCATE ON {place} FROM PUBLIC, CURRENT_USER",
-    ]
 
 
 def connection_of(session: Session) -> _Connection:

@@ -15,15 +15,7 @@ import orjson
 
 from modlog._errors import InvalidInputError, StoreUnavailableError
 from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, closed, elsewhere
-from modlog._storage.schema import (
-    EVENTS,
-    INSERT_ONLY,
-    TABLES,
-    ColumnType,
-    Table,
-    create_indexes,
-    create_table,
-)
+from modlog._storage.scripts import Scripts
 from modlog._storage.sqlite.errors import translated, translation
 from modlog._storage.sqlite.files import File, mark_unsafe
 from modlog._storage.sqlite.loading import INSERT, insertion, loading
@@ -32,13 +24,6 @@ from modlog._storage.sqlite.settling import Settling
 from modlog._storage.waiting import check_not_own, holder_of, holding, too_long
 
 _PREFIX: Final = "modlog_"
-_TYPES: Final[dict[ColumnType, str]] = {
-    "integer": "INTEGER",
-    "small": "INTEGER",
-    "real": "REAL",
-    "text": "TEXT",
-    "bytes": "BLOB",
-}
 
 
 class SQLiteDatabase:
@@ -71,11 +56,10 @@ class SQLiteDatabase:
     # Dialect
 
     head_query = (  # the machine has one clock
-        "SELECT position, recorded_at, NULL AS clock FROM modlog_events"
-        " ORDER BY position DESC LIMIT 1"
+        "SELECT e.position, a.recorded_at, NULL AS clock FROM modlog_events AS e"
+        " JOIN modlog_acts AS a ON a.number = e.act ORDER BY e.position DESC LIMIT 1"
     )
-
-    writes_at_once = False
+    scripts = Scripts("modlog._storage.sqlite")
 
     def table(self, name: str) -> str:
         return _PREFIX + name
@@ -86,19 +70,13 @@ class SQLiteDatabase:
     def insert_into(self, name: str) -> str:
         return f"{INSERT} {self.table(name)}"
 
-    def update_accounts(self) -> str:
-        return f"UPDATE OR FAIL {self.table('accounts')}"
+    def update(self, name: str) -> str:
+        return f"UPDATE OR FAIL {self.table(name)}"
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
-        if isinstance(values[0], bytes):  # JSON has none
+        if values and isinstance(values[0], bytes):  # JSON has none
             return f"{column} IN ({', '.join('?' * len(values))})", tuple(values)
         return f"{column} IN (SELECT value FROM json_each(?))", (orjson.dumps(values).decode(),)
-
-    def json_text(self, column: str, key: str) -> str:
-        return f"json_extract({column}, '$.{key}')"
-
-    def json_items(self, column: str, key: str) -> str:
-        return f"json_each({column}, '$.{key}') AS item"
 
     def joined(self, expression: str) -> str:
         return f"group_concat({expression}, ',')"
@@ -229,43 +207,35 @@ class SQLiteDatabase:
     def advance(self, session: Session, head: Head) -> None:
         pass
 
-    def temporary(
-        self, session: Session, name: str, columns: str, key: str = "", *, passing: bool = False
-    ) -> None:
-        del passing  # to take rows out of a table leaves nothing behind here
+    def passing(self, session: Session, name: str, columns: str, key: str = "") -> None:
         session.run(f"DROP TABLE IF EXISTS temp.{name}")
         end = f", PRIMARY KEY ({key})) WITHOUT ROWID" if key else ")"
         session.run(f"CREATE TEMP TABLE {name} ({columns}{end}")
 
-    def fill(self, session: Session, name: str, texts: Sequence[str]) -> None:
-        values, params = self.values_query(texts)
-        session.run(f"INSERT INTO temp.{name} {values}", params)
-
-    def empty(self, session: Session, name: str) -> None:
-        session.run(f"DELETE FROM temp.{name}")
-
-    def steer(self, session: Session) -> None:
-        pass  # a CROSS JOIN says it in the statement
+    def fill(
+        self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        session.many(insertion(f"temp.{name}", tuple(columns)), rows)
 
     def analyze(self, session: Session, name: str) -> None:
         pass  # without statistics SQLite takes the order in which a statement names its tables
 
     def load(
-        self, session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]
+        self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        session.many(insertion(self.table(table.name), tuple(columns)), rows)
+        session.many(insertion(self.table(name), tuple(columns)), rows)
 
     @contextmanager
     def loading(
-        self, session: Session, table: Table, columns: Sequence[str]
+        self, session: Session, name: str, columns: Sequence[str]
     ) -> Iterator[Callable[[Row], object]]:
         assert isinstance(session, SQLiteSession)
         if session.shared:
             rows: list[Row] = []
             yield rows.append
-            self.load(session, table, columns, rows)
+            self.load(session, name, columns, rows)
             return
-        with loading(session.connection, self.table(table.name), tuple(columns)) as add:
+        with loading(session.connection, self.table(name), tuple(columns)) as add:
             yield add
 
     def postponing(self, session: Session) -> AbstractContextManager[None]:
@@ -289,42 +259,35 @@ class SQLiteDatabase:
     def lock_schema(self, session: Session) -> None:
         pass  # `writing` has SQLite's own lock already
 
-    def create(self, session: Session, tables: Sequence[Table]) -> None:
-        for table in tables:
-            end = " STRICT" if table is EVENTS else " STRICT, WITHOUT ROWID"
-            session.run(create_table(table, _PREFIX, _TYPES, end))
-            for statement in create_indexes(table, _PREFIX, _PREFIX):
-                session.run(statement)
-        for table in tables:
-            if table in INSERT_ONLY:
-                for statement in _guards(table):
-                    session.run(statement)
+    def make_room(self, session: Session) -> None:
+        pass
 
-    def found_columns(self, session: Session) -> dict[str, dict[str, str]]:
-        among, params = self.among("name", [_PREFIX + name for name in TABLES])
+    def run_script(self, session: Session, script: str) -> None:
+        for statement in _statements(script):
+            session.run(statement)
+
+    @contextmanager
+    def replacing(self, session: Session, names: Sequence[str]) -> Iterator[None]:
+        for name in names:
+            session.run(f"DROP TABLE IF EXISTS {self.table(name)}")
+        yield
+
+    def found_columns(self, session: Session) -> dict[str, list[str]]:
+        among, params = self.among("name", [_PREFIX + name for name in self.scripts.columns()])
         names = session.rows(
             f"SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND {among}", params
         )
         return {
-            name.removeprefix(_PREFIX): dict(
-                session.rows("SELECT name, type FROM pragma_table_info(?)", (name,))
-            )
+            name.removeprefix(_PREFIX): [
+                column
+                for (column,) in session.rows("SELECT name FROM pragma_table_info(?)", (name,))
+            ]
             for (name,) in names
         }
 
-    def expected_columns(self, table: Table) -> dict[str, str]:
-        return {column.name: _TYPES[column.type] for column in table.columns}
-
-    def missing_guards(self, session: Session) -> list[str]:
-        found = {
-            name for (name,) in session.rows("SELECT name FROM sqlite_master WHERE type='trigger'")
-        }
-        wanted = [
-            f"{_PREFIX}{table.name}_{act}"
-            for table in INSERT_ONLY
-            for act in ("insert", "update", "delete")
-        ]
-        return [name for name in wanted if name not in found]
+    def found_objects(self, session: Session) -> set[str]:
+        rows = session.rows("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'index')")
+        return {name for (name,) in rows}
 
     # Connections
 
@@ -413,42 +376,11 @@ class _Reading:
             raise translation(error) from error
 
 
-_REFUSAL: Final = "modlog: events are append-only"
-
-
-def _guards(table: Table) -> list[str]:
-    """Triggers that keep the rows of a table as they are.
-
-    INSERT OR REPLACE removes the row in its way without asking delete triggers, so an insert
-    is looked at as well. An event must take the next position and a version that is free; of
-    a statement with several, those before the one that is refused stay (`insert_into` says why).
-    In the other tables a row that is there already stays, and the new one is passed over.
-    """
-    name = _PREFIX + table.name
-    same_key = " AND ".join(f"{column} = NEW.{column}" for column in table.key)
-    insert = (
-        _event_guard(name)
-        if table is EVENTS
-        else f" WHEN EXISTS (SELECT 1 FROM {name} WHERE {same_key}) BEGIN SELECT RAISE(IGNORE); END"
-    )
-    return [
-        f"CREATE TRIGGER {name}_update BEFORE UPDATE ON {name}"
-        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-        f"CREATE TRIGGER {name}_delete BEFORE DELETE ON {name}"
-        f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-        f"CREATE TRIGGER {name}_insert BEFORE INSERT ON {name}{insert}",
-    ]
-
-
-def _event_guard(table: str) -> str:
-    return (
-        f" WHEN NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM {table})"
-        " OR CASE"
-        f" WHEN NEW.account_id IS NOT NULL THEN EXISTS (SELECT 1 FROM {table}"
-        " WHERE account_id = NEW.account_id AND version = NEW.version)"
-        f" WHEN NEW.foreign_id IS NOT NULL THEN EXISTS (SELECT 1 FROM {table}"
-        " WHERE foreign_id = NEW.foreign_id AND version = NEW.version)"
-        f" ELSE EXISTS (SELECT 1 FROM {table} WHERE account_id IS NULL AND foreign_id IS NULL"
-        " AND batch_id = NEW.batch_id AND version = NEW.version) END"
-        f" BEGIN SELECT RAISE(FAIL, '{_REFUSAL}: this place is taken, or is not the next'); END"
-    )
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: together they would commit what is open."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -7,9 +7,9 @@ fingerprint of the very rows that it read. So nothing has to keep others from th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b, sha256
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import orjson
 from attrs import frozen
@@ -28,6 +28,14 @@ class ListDigest:
         self._digest = sha256(canonical([action, dict(arguments)]))
         self.size = 0
 
+    @classmethod
+    def of(cls, action: str, arguments: Mapping[str, Any], ids: Sequence[str]) -> Self:
+        """That of a list at hand, in its order."""
+        digest = cls(action, arguments)
+        for page in pages_of(ids):
+            digest.add(page)
+        return digest
+
     def add(self, page: list[str]) -> None:
         """The next ids: as many as a page has, but for the last."""
         self._digest.update(canonical(page))
@@ -42,6 +50,12 @@ class ListDigest:
     def text(self) -> str:
         """The digest of all that was added, in hexadecimal."""
         return self._digest.hexdigest()
+
+
+def pages_of(ids: Sequence[str]) -> Iterator[list[str]]:
+    """The ids of a list at hand, a transaction's worth at a time."""
+    for first in range(0, len(ids), PAGE):
+        yield list(ids[first : first + PAGE])
 
 
 @frozen

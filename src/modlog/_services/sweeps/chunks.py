@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,11 +34,12 @@ from modlog._domain.sweeps import (
 from modlog._domain.values import Actor, before, instant_text, to_micros
 from modlog._errors import InvalidInputError
 from modlog._services.guarding import HOUR
-from modlog._storage.store import Reader, Writer
+from modlog._storage.reading import Reader
 from modlog._storage.sweeps.acting import Judging, SweepChunks
 from modlog._storage.sweeps.judging import Rules
 from modlog._storage.sweeps.lists import ListDigest, Piece, listed_pages, pieces_of
 from modlog._storage.sweeps.targets import Range, Sweeping, sweep_key
+from modlog._storage.writing import Writer
 
 # Accounts in a transaction.
 CHUNK: Final = 10_000
@@ -57,20 +58,18 @@ class PlannedTargets:
     command: Command
     actor: Actor
 
-    def keep(self, key: bytes, after: str, last: str, at: datetime) -> None:
-        """Keep those after one id, up to another."""
+    def keep(self, key: bytes, ids: Sequence[str], at: datetime) -> None:
+        """Keep a page of them."""
         rules_ = _rules_for(self.guardrails, self.action, self.actor, at)
         if not self.guardrails.rules:
-            targets = Range("", key, after, last)
-            self.sweeping.keep_targets(targets, self.command, to_micros(at), rules_)
+            self.sweeping.keep_targets(key, ids, self.command, to_micros(at), rules_)
             return
-        page = self.sweeping.ids(after)
-        refused = self.sweeping.judge(after, last, self.command, to_micros(at), rules_)
-        states = self.reader.states(page)
+        refused = self.sweeping.judge(ids, self.command, to_micros(at), rules_)
+        states = self.reader.states(ids)
         self.sweeping.keep_judged(
             [
                 self._row(key, account_id, states.get(account_id), refused.get(account_id), at)
-                for account_id in page
+                for account_id in ids
             ]
         )
 
@@ -193,10 +192,9 @@ class Executing:
         envelope = replaced(envelope_of(sweep), actor=self.runner)
         writer.append(
             [
-                Draft(None, sweep.version + i, record, envelope)
+                (Draft(None, sweep.version + i, record, envelope), None, None)
                 for i, record in enumerate(records, 1)
-            ],
-            {},
+            ]
         )
 
 

@@ -1,0 +1,50 @@
+"""What stood in an account's state from when to when, event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from modlog._domain.account import AccountState, Happened, Moves, replay
+from modlog._domain.effects import effect_of
+from modlog._domain.events import EventsReverted, fields_of
+
+_H = TypeVar("_H", bound=Happened)
+
+
+def moves_of(history: Sequence[_H]) -> Iterator[tuple[_H, Moves]]:
+    """Each event of an account's whole history, with what it changed of what stands.
+
+    A revert is a replay of all that came before it, but for one that takes back just the event
+    before it: that gives the state before, and keeps long chains of them cheap.
+    """
+    state, spare = AccountState(), None
+    for index, entry in enumerate(history):
+        following = history[index + 1] if index + 1 < len(history) else None
+        before = state.copy() if following and _takes_back(following, entry) else None
+        if not isinstance(entry.event, EventsReverted):
+            state.see(entry.version, entry.occurred_at, entry.event.TYPE)
+            fields = fields_of(entry.event)
+            yield entry, state.moved_by(entry.event.TYPE, entry.version, entry.occurred_at, fields)
+        else:
+            old = state
+            if spare is None:
+                state = replay(history[: index + 1])
+            else:
+                state = _after(spare, history[index - 1], entry)
+            yield entry, Moves.between(old, state)
+        spare = before
+
+
+def _takes_back(revert: Happened, entry: Happened) -> bool:
+    return (
+        isinstance(revert.event, EventsReverted)
+        and revert.event.targets == (entry.version,)
+        and effect_of(entry.event).is_revertible
+    )
+
+
+def _after(state: AccountState, *entries: Happened) -> AccountState:
+    for entry in entries:
+        state.see(entry.version, entry.occurred_at, entry.event.TYPE)
+    return state

@@ -1,0 +1,1 @@
+"""Taking changes back: plans that show what would come of it, and their application."""

@@ -1,16 +1,11 @@
 """A sweep acts on the list that was planned and approved, and on no other."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-from urllib.parse import urlsplit
-
-import psycopg
 import pytest
 
 from modlog import Actor, Guardrails, Selection, Status, SweepState, SweepStateError
 from modlog._services.sweeps import chunks as sweep_chunks
 from tests import places
+from tests.tampering import tamper
 
 WAN, MEI = Actor.human("wan"), Actor.human("mei")
 SIGN_UP = Actor.system("sign-up")
@@ -44,31 +39,6 @@ def approved(log, **given):
     plan = log.plan_sweep(IDS, "delete", batch_id="march", **{**WHY, **given})
     assert plan.needs_approval
     return plan.approve(actor=MEI)
-
-
-def tamper(place, statement: str) -> None:
-    """A statement by somebody who took the guards of the list away, and put them back."""
-    if place.kind == "sqlite":
-        path = Path(urlsplit(place.url).path[1:])
-        with closing(sqlite3.connect(path)) as connection:
-            guards = connection.execute(
-                "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-            ).fetchall()
-            for name, _ in guards:
-                connection.execute(f"DROP TRIGGER {name}")
-            connection.execute(statement)
-            for _, sql in guards:
-                connection.execute(sql)
-            connection.commit()
-        return
-    with psycopg.connect(place.url) as connection:
-        connection.execute(f"SET search_path = {place.schema}")
-        for table in ("modlog_sweep_targets", "modlog_events"):
-            connection.execute(f"GRANT UPDATE, DELETE ON {table} TO CURRENT_USER")
-            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER {table}_change")
-        connection.execute(statement)
-        for table in ("modlog_sweep_targets", "modlog_events"):
-            connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_change")
 
 
 def deleted(log) -> list[str]:

@@ -1,20 +1,13 @@
 """A ledger that was tampered with tells so: one kind of damage for each of its checks."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-from urllib.parse import urlsplit
-
-import psycopg
 import pytest
 
 import modlog
 from modlog import Actor
 from tests import places
+from tests.tampering import tamper
 
 KINDS = ("sqlite", "postgres")
-# What the tests tamper with although nobody may.
-RECORDED = ("streams", "acts", "events", "keys")
 
 
 @pytest.fixture(params=KINDS)
@@ -38,33 +31,6 @@ def damaged(request):
                 return log.verify().findings
 
         yield after
-
-
-def tamper(place, statement: str) -> None:
-    """A statement by somebody who took the guards away first, and put them back."""
-    if place.kind == "sqlite":
-        path = Path(urlsplit(place.url).path[1:])
-        with closing(sqlite3.connect(path)) as connection:
-            guards = connection.execute(
-                "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-            ).fetchall()
-            for name, _ in guards:
-                connection.execute(f"DROP TRIGGER {name}")
-            connection.execute(statement)
-            for _, sql in guards:
-                connection.execute(sql)
-            connection.commit()
-        return
-    with psycopg.connect(place.url) as connection:
-        connection.execute(f"SET search_path = {place.schema}")
-        for table in RECORDED:
-            connection.execute(f"GRANT UPDATE, DELETE ON modlog_{table} TO CURRENT_USER")
-            guard = f"TRIGGER modlog_{table}_change"
-            connection.execute(f"ALTER TABLE modlog_{table} DISABLE {guard}")
-        connection.execute(statement)
-        for table in RECORDED:
-            guard = f"TRIGGER modlog_{table}_change"
-            connection.execute(f"ALTER TABLE modlog_{table} ENABLE ALWAYS {guard}")
 
 
 def checks(findings) -> set[str]:

@@ -14,16 +14,11 @@ from modlog._domain.sweeps import Outcome
 from modlog._storage.chunks import Ending, Statement, write_chunk
 from modlog._storage.database import Database, Session
 from modlog._storage.sweeps.judging import (
-    ERASED,
-    NOTHING_IN_FORCE,
     Rules,
-    data_of_event,
     ended_by,
-    is_protected,
-    known_targets,
+    known,
     refusal_of,
     standing,
-    status_of,
 )
 from modlog._storage.sweeps.lists import fingerprint, ids_in, listed_sql
 from modlog._storage.sweeps.targets import ACTS, Range
@@ -117,44 +112,30 @@ class SweepChunks:
         self.database.analyze(self.session, _CHUNK)
 
     def _judged(self, writer: Writer, targets: Range, judging: Judging) -> Statement:
-        data, of_data = data_of_event(self.database, judging.command, writer.at)
+        listed = (
+            "(SELECT account_id, status AS planned, protected AS shielded, rule AS planned_rule"
+            f" FROM {self._table('sweep_targets')}"
+            " WHERE sweep = ? AND account_id > ? AND account_id <= ?)"
+        )
+        of_list = (targets.key, targets.after, targets.last)
+        known_, of_known = known(self.database, listed, judging.command, writer.at, judging.rules)
+        refusal, of_refusal = refusal_of(judging.command, judging.rules)
         acted, of_acted = (
-            self.database.among("t.account_id", judging.acted_on)
+            self.database.among("account_id", judging.acted_on)
             if judging.acted_on
             else ("1 = 0", ())
         )
-        protected = is_protected(self.database)
-        refusal, of_refusal = refusal_of(self.database, protected, judging.rules)
-        listed = (
-            f"(SELECT * FROM {self._table('sweep_targets')}"
-            " WHERE sweep = ? AND account_id > ? AND account_id <= ?)"
-        )
-        judged = (
-            "SELECT t.account_id, s.number AS stream, coalesce(c.version, 0) + 1 AS version,"
-            f" t.rule AS planned_rule, t.status AS planned, {status_of(self.database)} AS status,"
-            f" t.protected AS shielded, {protected} AS protected,"
-            f" {refusal} AS rule, {data} AS data, CASE WHEN {acted} THEN 1 ELSE 0 END AS acted"
-            f" FROM {known_targets(self.database, listed)}"
-        )
-        lacks = "data IS NULL" if ended_by(judging.command) else "1 = 0"
-        outcome, rule = _OUTCOME.format(lacks=lacks), _RULE.format(lacks=lacks)
         return (
-            # Materialised, so that what is asked of an account is asked once.
-            f"WITH judged AS MATERIALIZED ({judged}), settled AS (SELECT account_id, stream,"
-            f" version, {outcome} AS outcome, {rule} AS rule, data FROM judged)"
-            " SELECT account_id, stream, version, outcome,"
+            f"WITH known AS MATERIALIZED ({known_}),"
+            f" refused AS (SELECT known.*, coalesce(planned_rule, {refusal}) AS rule FROM known),"
+            f" judged AS (SELECT refused.*, CASE WHEN {acted} THEN '{Outcome.ALREADY}'"
+            f" {_OTHERWISE} END AS outcome FROM refused)"
+            " SELECT account_id, j.stream, coalesce(c.version, 0) + 1, outcome,"
             f" CASE WHEN outcome = '{Outcome.REFUSED}' THEN rule END, data,"
             f" sum(CASE WHEN outcome = '{Outcome.DONE}' THEN 1 ELSE 0 END)"
-            " OVER (ORDER BY account_id) FROM settled",
-            (
-                writer.at,
-                *of_refusal,
-                *of_data,
-                *of_acted,
-                targets.key,
-                targets.after,
-                targets.last,
-            ),
+            " OVER (ORDER BY account_id)"
+            f" FROM judged AS j LEFT JOIN {self._table('accounts')} AS c ON c.stream = j.stream",
+            (*of_known, *of_list, *of_refusal, *of_acted),
         )
 
     def _refuse_beyond(self, allowed: int) -> None:
@@ -174,16 +155,10 @@ class SweepChunks:
         )
 
 
-_OUTCOME: Final = (
-    f"CASE WHEN acted = 1 THEN '{Outcome.ALREADY}'"
-    f" WHEN status IS NULL AND planned IS NULL THEN '{Outcome.UNKNOWN}'"
+_OTHERWISE: Final = (
+    f"WHEN status IS NULL AND planned IS NULL THEN '{Outcome.UNKNOWN}'"
     f" WHEN (status = planned) IS NOT TRUE OR protected <> shielded THEN '{Outcome.CHANGED}'"
-    " WHEN planned_rule IS NOT NULL OR rule IS NOT NULL OR status = 'erased' OR {lacks}"
-    f" THEN '{Outcome.REFUSED}' ELSE '{Outcome.DONE}' END"
-)
-_RULE: Final = (
-    f"coalesce(planned_rule, rule, CASE WHEN status = 'erased' THEN '{ERASED}'"
-    f" WHEN {{lacks}} THEN '{NOTHING_IN_FORCE}' END)"
+    f" WHEN rule IS NOT NULL THEN '{Outcome.REFUSED}' ELSE '{Outcome.DONE}'"
 )
 
 

@@ -1,7 +1,4 @@
-"""What is asked of each target of a sweep, as SQL: its status, what refuses it, what it gets.
-
-The target's stream is `s`, its row in the projection `c`; both are NULL if it is not known.
-"""
+"""What is asked of each target of a sweep, as SQL: its status, what refuses it, what it gets."""
 
 from __future__ import annotations
 
@@ -18,8 +15,8 @@ from modlog._storage.projection import PROTECTION, codes_of, numbers, status_of_
 from modlog._storage.reading import restorings
 
 # Rules by which the state itself refuses, beside those of the guardrails.
-ERASED: Final = "account-erased"
-NOTHING_IN_FORCE: Final = "nothing-in-force"
+_ERASED: Final = "account-erased"
+_NOTHING_IN_FORCE: Final = "nothing-in-force"
 
 # SQL and its parameters.
 Fragment = tuple[str, tuple[Any, ...]]
@@ -41,60 +38,61 @@ class Rules:
     restored_since: int | None
 
 
-def known_targets(database: Database, ids: str) -> str:
-    """A table or query `t` of ids with what is known of the accounts, for a FROM clause."""
+def known(database: Database, ids: str, command: Command, at: int, rules: Rules) -> Fragment:
+    """What is known of targets, as a query in which each thing is asked once.
+
+    Args:
+        database: the database.
+        ids: a table or query of targets, with their `account_id`.
+        command: what is to happen to the accounts.
+        at: the instant, in microseconds.
+        rules: of the guardrails.
+
+    Returns:
+        the query for a WITH clause, to be materialised. Beside the columns of `ids` it has the
+        number of the account's `stream`, its `status` (NULL if it is unknown or absent), whether
+        it is `protected` and a human has `restored` it since, and the `data` of its event (NULL
+        if there is nothing to end).
+    """
+    status = status_of_stream(database, "s.number")
+    restored = "NULL"
+    since: tuple[int, ...] = ()
+    if rules.restored_since is not None:
+        restored = f"(SELECT max(1) FROM {restorings(database, 's.number')})"
+        since = (rules.restored_since,)
+    data, of_data = _data_of_event(database, command, at)
     return (
-        f"{ids} AS t LEFT JOIN {database.table('streams')} AS s"
-        " ON s.kind = 'account' AND s.id = t.account_id"
-        f" LEFT JOIN {database.table('accounts')} AS c ON c.stream = s.number"
+        "SELECT t.*, s.number AS stream,"
+        f" CASE WHEN s.number IS NOT NULL THEN nullif({status}, 'absent') END AS status,"
+        f" {_is_protected(database)} AS protected, {restored} AS restored, {data} AS data"
+        f" FROM {ids} AS t LEFT JOIN {database.table('streams')} AS s"
+        " ON s.kind = 'account' AND s.id = t.account_id",
+        (at, *since, *of_data),
     )
 
 
-def status_of(database: Database) -> str:
-    """The status at an instant, its one parameter; NULL if the account is unknown or absent."""
-    status = status_of_stream(database, "s.number")
-    return f"CASE WHEN s.number IS NOT NULL THEN nullif({status}, 'absent') END"
-
-
-def is_protected(database: Database) -> str:
-    """1 for a protected account, else 0."""
-    # Aggregates, here and below, so that no planner would rather read the spans of everybody.
+def _is_protected(database: Database) -> str:
+    # An aggregate, so that no planner would rather read the spans of everybody.
     return (
         f"coalesce((SELECT max(1) FROM {database.table('spans')} AS p WHERE p.stream = s.number"
         f" AND p.facet = {PROTECTION} AND p.closed IS NULL), 0)"
     )
 
 
-def refusal_of(database: Database, protected: str, rules: Rules) -> Fragment:
-    """The first rule that refuses an account, as SQL; NULL if none does."""
-    cases: list[str] = []
-    params: list[Any] = []
+def refusal_of(command: Command, rules: Rules) -> Fragment:
+    """The first rule that refuses an account of which that is known, as SQL; NULL if none does."""
+    cases = [f"WHEN status = 'erased' THEN '{_ERASED}'"]
+    params: tuple[str, ...] = ()
     if rules.spares_protected:
-        cases.append(f"WHEN {protected} = 1 THEN '{PROTECTED}'")
+        cases.append(f"WHEN protected = 1 THEN '{PROTECTED}'")
     if rules.own_account is not None:
-        cases.append(f"WHEN t.account_id = ? THEN '{OWN_ACCOUNT}'")
-        params.append(rules.own_account)
+        cases.append(f"WHEN account_id = ? THEN '{OWN_ACCOUNT}'")
+        params = (rules.own_account,)
     if rules.restored_since is not None:
-        restored = f"(SELECT max(1) FROM {restorings(database, 's.number')})"
-        cases.append(f"WHEN {restored} = 1 THEN '{RESTORED_BY_HUMAN}'")
-        params.append(rules.restored_since)
-    if not cases:
-        return "CAST(NULL AS text)", ()
-    return f"CASE {' '.join(cases)} END", tuple(params)
-
-
-def planned_refusal(database: Database, command: Command, at: int, rules: Rules) -> Fragment:
-    """What refuses an account when the sweep is planned, as SQL."""
-    refusal, refused = refusal_of(database, is_protected(database), rules)
-    status = status_of(database)
-    cases = [f"CASE WHEN {status} = 'erased' THEN '{ERASED}' END", refusal]
-    params: tuple[Any, ...] = (at, *refused)
+        cases.append(f"WHEN restored = 1 THEN '{RESTORED_BY_HUMAN}'")
     if ended_by(command):
-        data, of_data = data_of_event(database, command, at)
-        lacks = f"{status} <> 'erased' AND {data} IS NULL"
-        cases.append(f"CASE WHEN {lacks} THEN '{NOTHING_IN_FORCE}' END")
-        params = (*params, at, *of_data)
-    return f"coalesce({', '.join(cases)})", params
+        cases.append(f"WHEN status IS NOT NULL AND data IS NULL THEN '{_NOTHING_IN_FORCE}'")
+    return f"CASE {' '.join(cases)} END", params
 
 
 def ended_by(command: Command) -> Facet | None:
@@ -107,7 +105,7 @@ def ended_by(command: Command) -> Facet | None:
     return None
 
 
-def data_of_event(database: Database, command: Command, at: int) -> Fragment:
+def _data_of_event(database: Database, command: Command, at: int) -> Fragment:
     """The data of an account's event, as SQL; NULL if there is nothing to end."""
     facet = ended_by(command)
     if facet is None:

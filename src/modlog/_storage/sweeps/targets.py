@@ -17,10 +17,8 @@ from modlog._storage.reading import recorded_sql, sources
 from modlog._storage.selecting import Condition
 from modlog._storage.sweeps.judging import (
     Rules,
-    is_protected,
-    known_targets,
-    planned_refusal,
-    status_of,
+    known,
+    refusal_of,
 )
 
 TARGET_COLUMNS: Final = ("sweep", "account_id", "status", "protected", "rule")
@@ -77,14 +75,12 @@ class Sweeping:
         known = f"SELECT 1 FROM {self._table('sweep_targets')} WHERE sweep = ? AND account_id = ?"
         if self.session.row(known, (key, ids[-1])):
             return  # a page is kept whole or not at all
-        refusal, refused = planned_refusal(self.database, command, at, rules)
-        given, of_given = self._given(ids)
+        looked_at, params = self._looked_at(ids, command, at, rules)
+        refusal, refused = refusal_of(command, rules)
         self.session.run(
-            f"WITH given (account_id) AS MATERIALIZED ({given})"
-            f" {self.database.insert_into('sweep_targets')} SELECT ?,"
-            f" t.account_id, {status_of(self.database)}, {is_protected(self.database)}, {refusal}"
-            f" FROM {known_targets(self.database, 'given')} ORDER BY t.account_id",
-            (*of_given, key, at, *refused),
+            f"{looked_at} {self.database.insert_into('sweep_targets')}"
+            f" SELECT ?, account_id, status, protected, {refusal} FROM known ORDER BY account_id",
+            (*params, key, *refused),
         )
 
     def keep_judged(self, rows: Sequence[Row]) -> None:
@@ -97,17 +93,23 @@ class Sweeping:
 
     def judge(self, ids: Sequence[str], command: Command, at: int, rules: Rules) -> dict[str, str]:
         """Which ids of a page the rules refuse, and which rule it is."""
-        refusal, refused = planned_refusal(self.database, command, at, rules)
-        given, of_given = self._given(ids)
+        looked_at, params = self._looked_at(ids, command, at, rules)
+        refusal, refused = refusal_of(command, rules)
         found = self.session.rows(
-            f"WITH given (account_id) AS MATERIALIZED ({given})"
-            f" SELECT t.account_id, {refusal} FROM {known_targets(self.database, 'given')}",
-            (*of_given, *refused),
+            f"{looked_at} SELECT account_id, {refusal} FROM known", (*params, *refused)
         )
         return {account_id: rule for account_id, rule in found if rule is not None}
 
-    def _given(self, ids: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
-        return self.database.values_query(ids)
+    def _looked_at(
+        self, ids: Sequence[str], command: Command, at: int, rules: Rules
+    ) -> tuple[str, tuple[Any, ...]]:
+        """The beginning of a statement for which the accounts are `known`."""
+        given, of_given = self.database.values_query(ids)
+        query, of_query = known(self.database, "given", command, at, rules)
+        return (
+            f"WITH given (account_id) AS MATERIALIZED ({given}), known AS MATERIALIZED ({query})",
+            (*of_given, *of_query),
+        )
 
     # The look at it
 

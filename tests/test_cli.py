@@ -190,6 +190,13 @@ def test_rejected_lines_are_told_when_no_file_takes_them(run, file):
     assert told[-1] == "modlog: 2 more rejected; --rejected FILE writes down all"
 
 
+def test_messages_name_commands_and_not_calls_of_python(run, file, tmp_path):
+    result = run("import", file(json_lines(record("1") | {"actor": None})))
+    assert "rejected: a record needs an actor: give one\n" in result.stderr
+    result = run("count", "--db", tmp_path / "nosuch.db")
+    assert result.stderr.rstrip().endswith("check the path; a new ledger begins with modlog import")
+
+
 def test_what_was_rejected_before_is_told_so(run, file, tmp_path):
     path = file(json_lines(record("1", "restore", key="a"), record("1", key="b")))
     rejects = tmp_path / "rejects.jsonl"

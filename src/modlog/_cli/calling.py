@@ -26,6 +26,8 @@ _COMMANDS: Final = (
     ("approve(actor=…)", "modlog sweep approve"),
     ("accept_clock()", "modlog accept-clock"),
     ("create=True", "modlog import --create"),
+    ("begins without mode= and read_only=", "begins with modlog import"),
+    (", or set one for a block with modlog.acting(…)", ""),
     ("rebuild() makes", "log.rebuild() in Python makes"),
     ("as Actor.human('wan')", "as human:wan"),
 )

@@ -231,6 +231,7 @@ CALLS: dict[str, Call] = {
     "ModLog.verify": on_log("verify"),
     "ModLog.rebuild": on_log("rebuild"),
     "View.as_of": Call(lambda w: w.view.as_of, lambda w: {"moment": 1}),
+    "View.history": Call(lambda w: w.view.history, lambda w: {"account_id": "b"}),
     "View.without": Call(
         lambda w: w.view.without, lambda w: {"selection": Selection(account_id="a")}
     ),

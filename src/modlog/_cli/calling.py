@@ -27,6 +27,8 @@ _COMMANDS: Final = (
     ("accept_clock()", "modlog accept-clock"),
     ("create=True", "modlog import --create"),
     ("begins without mode= and read_only=", "begins with modlog import"),
+    ("() needs a reason: give reason=…", " needs a --reason"),
+    ("override_protection=True with approved_by=", "--override-protection with --approved-by"),
     (", or set one for a block with modlog.acting(…)", ""),
     ("rebuild() makes", "log.rebuild() in Python makes"),
     ("as Actor.human('wan')", "as human:wan"),

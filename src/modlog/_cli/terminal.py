@@ -18,6 +18,7 @@ from rich.text import Text
 
 from modlog._cli.escaping import visible, visible_json
 from modlog._domain.account import Account, Sanction, Status
+from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
 from modlog._domain.values import Actor, instant_text
 from modlog._services.import_outcomes import IngestOutcome
@@ -66,13 +67,17 @@ def _value(value: object) -> str:
 # One account
 
 
-def card(account: Account, events: Sequence[RecordedEvent]) -> RenderableType:
-    """An account as it is, and who imposed what stands against it."""
+def card(
+    account: Account, events: Sequence[RecordedEvent], gone: Sequence[Blame] = ()
+) -> RenderableType:
+    """An account as it is, who imposed what stands against it, and what no longer does."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in _facts(account, {event.version: event for event in events}):
         grid.add_row(name, value)
+    for one in gone:
+        grid.add_row(f"no {one.value}", _gone(one))
     return grid
 
 
@@ -95,6 +100,19 @@ def _sanction(version: int, sanction: Sanction, event: RecordedEvent) -> Text:
     force = "" if sanction.in_force else " (not in force)"
     first = f"version {version}, since {instant_of(sanction.since)}{end}{force}"
     return stacked([text(first), text(f"by {name_of(event.actor)}"), *_why(event)])
+
+
+def _gone(one: Blame) -> Text:
+    made, ended = one.made_by, one.gone_by
+    assert ended is not None, "it is gone"
+    since, until = instant_of(made.occurred_at), instant_of(ended.occurred_at)
+    return stacked(
+        [
+            text(f"version {made.version}, from {since} to {until}", "dim"),
+            text(f"by {name_of(made.actor)}", "dim"),
+            text(f"{ended.type} by {name_of(ended.actor)}", "dim"),
+        ]
+    )
 
 
 def _until(until: datetime | None) -> str:
@@ -125,6 +143,28 @@ def history(events: Sequence[RecordedEvent]) -> RenderableType:
             stacked([text(name_of(event.actor)), *_why(event), *_details(event.data)]),
         )
     return table
+
+
+def facets(found: Sequence[Blame]) -> RenderableType:
+    """The facets of an account, one a row, with the events behind them; instants in UTC."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("what", overflow="fold")
+    table.add_column("made by", overflow="fold")
+    table.add_column("gone by", overflow="fold")
+    for one in found:
+        name = one.facet if one.key is None else f"{one.facet} {one.key}"
+        value = [] if one.value is None else [text(_value(one.value), "dim")]
+        table.add_row(
+            stacked([text(name, "" if one.stands else "dim"), *value]),
+            _behind(one.made_by),
+            _behind(one.gone_by) if one.gone_by else "",
+        )
+    return table
+
+
+def _behind(event: RecordedEvent) -> Text:
+    when = f"{instant_of(event.occurred_at)}, version {event.version}"
+    return stacked([text(f"{event.type} by {name_of(event.actor)}"), text(when, "dim")])
 
 
 def _when(event: RecordedEvent) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol, Self, TypeVar
@@ -12,7 +12,15 @@ from attrs import cmp_using, define, field, frozen
 from modlog._domain import events
 from modlog._domain.effects import EFFECTS, FACETS, Effect, Facet, SanctionKind
 from modlog._domain.events import Event, fields_of
-from modlog._domain.values import EPOCH, parsed_instant, same_json
+from modlog._domain.values import (
+    EPOCH,
+    checked_id,
+    checked_iterable,
+    parsed_instant,
+    same_json,
+    shown,
+)
+from modlog._errors import InvalidInputError
 
 
 class Status(StrEnum):
@@ -350,3 +358,35 @@ def account_at(account_id: str, state: AccountState, at: datetime) -> Account:
         },
         protected=state.protected,
     )
+
+
+def checked_statuses(
+    status: Status | str | Collection[Status | str] | None,
+) -> tuple[Status, ...]:
+    """One status or several, as a tuple; none for any.
+
+    Raises:
+        InvalidInputError: an empty collection, or what is no status.
+    """
+    if status is None:
+        return ()
+    several = (status,) if isinstance(status, str) else tuple(checked_iterable(status, "status"))
+    if not several:
+        raise InvalidInputError("status is an empty collection: leave it out to mean any")
+    for one in several:
+        if not isinstance(one, str) or one not in tuple(Status):
+            raise InvalidInputError(f"status must be one of {', '.join(Status)}, not {shown(one)}")
+    return tuple(Status(one) for one in several)
+
+
+def checked_flagged(flagged: object) -> str | bool | None:
+    """A flag's label, or whether there is any; None for either.
+
+    Raises:
+        InvalidInputError: what is neither.
+    """
+    if isinstance(flagged, str):
+        return checked_id(flagged, "flagged")
+    if flagged is None or isinstance(flagged, bool):
+        return flagged
+    raise InvalidInputError(f"flagged must be a label, True or False, not {shown(flagged)}")

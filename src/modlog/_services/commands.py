@@ -12,7 +12,7 @@ from modlog._domain.decisions import COMMANDS, KNOWN_TO, decide
 from modlog._domain.effects import FACETS, Facet
 from modlog._domain.events import AccountNoted, ActionRefused, Draft, Envelope, RecordedEvent
 from modlog._domain.guardrails import looks_beyond
-from modlog._domain.values import Actor, checked_id, shown
+from modlog._domain.values import Actor, checked_id, checked_truth, shown
 from modlog._errors import ConcurrencyError, GuardrailError
 from modlog._services.acting import Given, split
 from modlog._services.guarding import Intended, Override, check_guardrails
@@ -224,13 +224,21 @@ class Commands:
             return event
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, dry_run: bool = False) -> Iterator[None]:
         """Make the commands in the block one transaction: all are recorded, or none.
 
         It holds the append lock from its beginning, so keep it short. A command that fails
         leaves no trace of itself; the others go on if the error is caught inside the block.
+
+        Args:
+            dry_run: take everything back at the end of the block, which can look at what came
+                of its commands; nothing is recorded, nor what a guardrail refused.
+
+        Raises:
+            InvalidInputError: a dry run inside another transaction of the ledger.
         """
-        with self._work.transaction():
+        rehearsed = checked_truth(dry_run, "dry_run")
+        with self._work.rehearsal() if rehearsed else self._work.transaction():
             yield
 
     @contextmanager

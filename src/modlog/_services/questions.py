@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
-from modlog._domain.account import Account, Status, account_at
+from modlog._domain.account import (
+    Account,
+    Status,
+    account_at,
+    checked_flagged,
+    checked_statuses,
+)
 from modlog._domain.events import RecordedEvent
 from modlog._domain.selection import EVERYTHING, Selection
 from modlog._domain.values import (
@@ -16,7 +22,6 @@ from modlog._domain.values import (
     shown,
 )
 from modlog._errors import AccountNotFoundError, InvalidInputError
-from modlog._services.views import checked_flagged, checked_statuses
 from modlog._services.work import Work
 from modlog._storage.reading import Pages
 from modlog._storage.recorder import Backoff

@@ -10,9 +10,16 @@ from typing import Final, Literal
 from attrs import define, field, frozen
 from attrs import evolve as replaced
 
-from modlog._domain.account import Account, AccountState, Status, account_at
+from modlog._domain.account import (
+    Account,
+    AccountState,
+    Status,
+    account_at,
+    checked_flagged,
+    checked_statuses,
+)
 from modlog._domain.decisions import Command, decide
-from modlog._domain.events import Entry
+from modlog._domain.events import Entry, RecordedEvent
 from modlog._domain.selection import EVERYTHING, Scope, Selection
 from modlog._domain.values import (
     FIRST_INSTANT,
@@ -147,11 +154,21 @@ class View:
             at = self._instant(reader)
             states = self.states_of(reader, [account_id], at)
         if account_id not in states:
-            raise AccountNotFoundError(
-                f"account {shown(account_id)} is not in this view of the ledger: no event of it "
-                "lies within"
-            )
+            raise _unknown(account_id)
         return account_at(account_id, states[account_id], at)
+
+    def history(self, account_id: str) -> list[RecordedEvent]:
+        """The recorded events of an account that lie within the view, in order.
+
+        Raises:
+            AccountNotFoundError: none does.
+        """
+        account_id = checked_id(account_id, "account_id")
+        with self._work.reader() as reader:
+            events = reader.events_of([account_id], self._condition(reader))
+        if not events:
+            raise _unknown(account_id)
+        return events[account_id]
 
     def accounts(
         self,
@@ -349,6 +366,12 @@ class View:
             return self._instant(reader)
 
 
+def _unknown(account_id: str) -> AccountNotFoundError:
+    return AccountNotFoundError(
+        f"account {shown(account_id)} is not in this view of the ledger: no event of it lies within"
+    )
+
+
 def _pages(streams: Sequence[int]) -> Iterator[Sequence[int]]:
     for first in range(0, len(streams), PAGE):
         yield streams[first : first + PAGE]
@@ -364,35 +387,3 @@ def _is_flagged(state: AccountState, flagged: str | bool) -> bool:
     if isinstance(flagged, str):
         return flagged in state.flags.values()
     return bool(state.flags) == flagged
-
-
-def checked_statuses(
-    status: Status | str | Collection[Status | str] | None,
-) -> tuple[Status, ...]:
-    """One status or several, as a tuple; none for any.
-
-    Raises:
-        InvalidInputError: an empty collection, or what is no status.
-    """
-    if status is None:
-        return ()
-    several = (status,) if isinstance(status, str) else tuple(checked_iterable(status, "status"))
-    if not several:
-        raise InvalidInputError("status is an empty collection: leave it out to mean any")
-    for one in several:
-        if not isinstance(one, str) or one not in tuple(Status):
-            raise InvalidInputError(f"status must be one of {', '.join(Status)}, not {shown(one)}")
-    return tuple(Status(one) for one in several)
-
-
-def checked_flagged(flagged: object) -> str | bool | None:
-    """A flag's label, or whether there is any; None for either.
-
-    Raises:
-        InvalidInputError: what is neither.
-    """
-    if isinstance(flagged, str):
-        return checked_id(flagged, "flagged")
-    if flagged is None or isinstance(flagged, bool):
-        return flagged
-    raise InvalidInputError(f"flagged must be a label, True or False, not {shown(flagged)}")

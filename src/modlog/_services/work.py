@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
 from os import getpid
@@ -52,6 +52,10 @@ _open: ContextVar[Mapping[int, _Open]] = ContextVar(
     "modlog.transactions",
     default=MappingProxyType({}),
 )
+
+
+class _TakenBack(Exception):  # noqa: N818
+    """Ends a transaction of which nothing is to stay."""
 
 
 @define(eq=False)
@@ -188,14 +192,31 @@ class Work:
             return
         afterwards: list[Callable[[], None]] = []
         try:
-            with (
-                self.store.writing(self.clock()) as writer,
-                self._under_way(_Open(writer, afterwards)),
-            ):
+            with self._written(afterwards):
                 yield
         finally:
             for record in afterwards:
                 record()
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """A transaction of which nothing stays, not even what the guardrails refuse in it."""
+        if self.writer() is not None:
+            raise InvalidInputError(
+                "a dry run is a transaction of its own: begin it outside of transaction() and "
+                "within()"
+            )
+        with suppress(_TakenBack), self._written([]):
+            yield
+            raise _TakenBack
+
+    @contextmanager
+    def _written(self, afterwards: list[Callable[[], None]]) -> Iterator[None]:
+        with (
+            self.store.writing(self.clock()) as writer,
+            self._under_way(_Open(writer, afterwards)),
+        ):
+            yield
 
     @contextmanager
     def within(self, connection: Any) -> Iterator[None]:

@@ -1,0 +1,48 @@
+"""Answers of the command line: what people see, and what programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import asdict
+
+from modlog._domain.account import Account
+from modlog._domain.blame import Blame
+from modlog._domain.events import RecordedEvent
+from modlog._services.forensics import AccountChange
+
+
+def account_data(account: Account) -> Mapping[str, object]:
+    """An account, for JSON."""
+    return {
+        **asdict(account, recurse=False),
+        "sanctions": {version: asdict(one) for version, one in account.sanctions.items()},
+    }
+
+
+def event_data(event: RecordedEvent) -> Mapping[str, object]:
+    """An event, for JSON."""
+    fields = asdict(event, recurse=False)
+    del fields["event"]
+    return {**fields, "actor": asdict(event.actor), "type": event.type, "data": event.data}
+
+
+def blame_data(one: Blame) -> Mapping[str, object]:
+    """One facet of an account and the events behind it, for JSON."""
+    return {
+        "facet": one.facet,
+        "key": one.key,
+        "value": one.value,
+        "made_by": event_data(one.made_by),
+        "gone_by": None if one.gone_by is None else event_data(one.gone_by),
+    }
+
+
+def change_data(change: AccountChange) -> Mapping[str, object]:
+    """An account in which two views differ, for JSON."""
+    return {
+        "account_id": change.id,
+        "facets": change.facets,
+        "before": None if change.before is None else account_data(change.before),
+        "after": None if change.after is None else account_data(change.after),
+    }

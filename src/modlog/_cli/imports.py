@@ -1,0 +1,163 @@
+"""Loading history from the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import click
+from attrs import asdict, define
+
+from modlog._cli.calling import NO, complain, options, print_json
+from modlog._cli.escaping import visible_json
+from modlog._cli.lines import opened, records
+from modlog._errors import ImportRejectedError, InvalidInputError
+from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
+from modlog._services.ledger import open_ledger
+
+# So many rejected lines are told at once; a file takes them all.
+_TOLD: Final = 10
+
+
+@click.command("import")
+@click.argument("file")
+@options
+@click.option("--batch", metavar="NAME", help="Name of the import in its events.")
+@click.option(
+    "--chunk",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Records a transaction.",
+)
+@click.option(
+    "--create", is_flag=True, help="Begin a ledger in the --schema if it is not there yet."
+)
+@click.option("--strict", is_flag=True, help="Stop at the first record that is rejected.")
+@click.option(
+    "--on-refused",
+    type=click.Choice(["reject", "note"]),
+    default="reject",
+    show_default=True,
+    help="What becomes of a record that the state of its account refuses.",
+)
+@click.option(
+    "--rejected",
+    "rejected_path",
+    metavar="FILE",
+    help="Write rejected records here, with line and reason, as JSON lines.",
+)
+def import_(
+    *,
+    file: str,
+    url: str,
+    schema: str | None,
+    as_json: bool,
+    batch: str | None,
+    chunk: int,
+    create: bool,
+    strict: bool,
+    on_refused: OnRefused,
+    rejected_path: str | None,
+) -> None:
+    """Load history from FILE.
+
+    A line of FILE is one record in JSON; FILE may be gzipped, and - is standard input. Records
+    are decided in order, a chunk a transaction. One that cannot be taken is rejected and the
+    rest goes on; the exit code is then 1. Records with a key are decided only once, however
+    often they are loaded.
+    """
+    _check_rejected_path(file, rejected_path)
+    with (
+        opened(file) as (raw, text),
+        open_ledger(url, schema=schema, create=create) as log,
+        _writable(rejected_path) as rejects,
+        _bar(raw) as move,
+    ):
+        watch = _Watch(move, rejects)
+        try:
+            outcome = log.ingest_numbered(
+                records(text), batch, chunk, watch, strict, on_refused=on_refused
+            )
+        except ImportRejectedError:
+            raise  # tells it all
+        except BaseException:
+            watch.tell_how_far()
+            raise
+    if as_json:
+        print_json({**asdict(outcome, recurse=False), "rejected": len(outcome.rejected)})
+    else:
+        from modlog._cli import terminal
+
+        terminal.show(terminal.summary(outcome))
+    if outcome.rejected:
+        if not rejected_path:
+            _tell(outcome.rejected)
+        click.get_current_context().exit(NO)
+
+
+def _check_rejected_path(file: str, rejected_path: str | None) -> None:
+    if rejected_path and Path(rejected_path).exists() and Path(rejected_path).samefile(file):
+        raise InvalidInputError(f"{rejected_path} is the file that is read: name another")
+
+
+@contextmanager
+def _writable(path: str | None) -> Iterator[BinaryIO | None]:
+    if path is None:
+        yield None
+        return
+    with Path(path).open("wb") as file:
+        yield file
+
+
+@contextmanager
+def _bar(raw: BinaryIO) -> Iterator[Callable[[IngestOutcome], None]]:
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from modlog._cli import terminal
+
+    with terminal.import_bar(raw) as move:
+        yield move
+
+
+@define
+class _Watch:
+    """Follows an import, chunk by chunk."""
+
+    move: Callable[[IngestOutcome], None]
+    rejects: BinaryIO | None
+    recorded: int = 0
+    written: int = 0
+
+    def __call__(self, outcome: IngestOutcome) -> None:
+        self.recorded = outcome.recorded
+        self.move(outcome)
+        if self.rejects:
+            for one in outcome.rejected[self.written :]:
+                self.rejects.write(f"{visible_json(_rejection_data(one))}\n".encode())
+            self.rejects.flush()
+            self.written = len(outcome.rejected)
+
+    def tell_how_far(self) -> None:
+        """What an import that ends before its time leaves behind."""
+        complain(
+            f"the import stopped; {self.recorded:,} records before that are recorded. "
+            "Loading the file again skips those that have a key"
+        )
+
+
+def _rejection_data(rejection: Rejection) -> Mapping[str, object]:
+    fields = asdict(rejection, recurse=False)
+    return fields if fields.pop("known") is False else {**fields, "known": True}
+
+
+def _tell(rejected: list[Rejection]) -> None:
+    for one in rejected[:_TOLD]:
+        before = " before" if one.known else ""
+        complain(f"line {one.line} rejected{before}: {one.reason}")
+    if len(rejected) > _TOLD:
+        complain(f"{len(rejected) - _TOLD:,} more rejected; --rejected FILE writes down all")

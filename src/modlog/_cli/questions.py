@@ -1,0 +1,186 @@
+"""Questions to a ledger, from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+import click
+from attrs import asdict
+
+from modlog._cli.answers import account_data, blame_data, change_data, event_data
+from modlog._cli.calling import NO, options, print_json, reading
+from modlog._cli.escaping import visible
+from modlog._cli.viewing import MOMENT, Viewpoint, viewed
+from modlog._domain.account import Status
+from modlog._domain.blame import blame
+from modlog._services.forensics import AccountChange
+from modlog._services.integrity import VerificationReport
+
+
+@click.command()
+@click.argument("account_id", metavar="ID")
+@viewed
+@options
+def show(
+    *, account_id: str, viewpoint: Viewpoint, url: str, schema: str | None, as_json: bool
+) -> None:
+    """Show account ID as it is, and why.
+
+    Sanctions that no longer stand are told as well, with who took them away.
+
+    Example: modlog show 110018 --as-of "2026-11-21 11:44"
+    """
+    with reading(url, schema) as log:
+        view = viewpoint.of(log)
+        account, events = view.account(account_id), view.history(account_id)
+    gone = [one for one in blame(events) if one.facet == "sanction" and not one.stands]
+    if as_json:
+        print_json({**account_data(account), "gone": [blame_data(one) for one in gone]})
+        return
+    from modlog._cli import terminal
+
+    terminal.show(terminal.card(account, events, gone))
+
+
+@click.command("blame")
+@click.argument("account_id", metavar="ID")
+@viewed
+@options
+def blame_(
+    *, account_id: str, viewpoint: Viewpoint, url: str, schema: str | None, as_json: bool
+) -> None:
+    """Show who made account ID what it is, facet by facet.
+
+    Example: modlog blame 110018
+    """
+    with reading(url, schema) as log:
+        facets = blame(viewpoint.of(log).history(account_id))
+    if as_json:
+        for one in facets:
+            print_json(blame_data(one))
+        return
+    from modlog._cli import terminal
+
+    terminal.show(terminal.facets(facets))
+
+
+@click.command()
+@click.argument("before", type=MOMENT)
+@click.argument("after", type=MOMENT, default="now")
+@options
+def diff(
+    *,
+    before: int | datetime,
+    after: int | datetime,
+    url: str,
+    schema: str | None,
+    as_json: bool,
+) -> None:
+    """Show the accounts that differ between two moments, each a position or a time.
+
+    Example: modlog diff "2 hours ago" now
+    """
+    with reading(url, schema) as log:
+        _tell_changes(log.diff(log.as_of(before), log.as_of(after)), as_json)
+
+
+def _tell_changes(changes: Iterator[AccountChange], as_json: bool) -> None:
+    for change in changes:
+        if as_json:
+            print_json(change_data(change))
+            continue
+        before, after = (one.status if one else "unknown" for one in (change.before, change.after))
+        facets = ", ".join(change.facets)
+        click.echo(f"{before:<10} → {after:<10} {visible(change.id)}  {facets}")
+
+
+@click.command()
+@click.argument("account_id", metavar="ID")
+@options
+def history(account_id: str, url: str, schema: str | None, as_json: bool) -> None:
+    """Show every event of account ID."""
+    with reading(url, schema) as log:
+        events = log.history(account_id)
+    if as_json:
+        for event in events:
+            print_json(event_data(event))
+        return
+    from modlog._cli import terminal
+
+    terminal.show(terminal.history(events))
+
+
+@click.command()
+@options
+@click.option(
+    "--status",
+    multiple=True,
+    type=click.Choice([status.value for status in Status]),
+    help="Only accounts with this status; may be repeated.",
+)
+@click.option("--flagged", metavar="LABEL", help="Only accounts with a flag of this label.")
+@viewed
+def accounts(
+    *,
+    viewpoint: Viewpoint,
+    url: str,
+    schema: str | None,
+    as_json: bool,
+    status: tuple[str, ...],
+    flagged: str | None,
+) -> None:
+    """List accounts by id, each with its status.
+
+    Example: modlog accounts --status deleted --as-of "2026-11-21 11:44"
+    """
+    with reading(url, schema) as log:
+        for account in viewpoint.of(log).accounts(status=status or None, flagged=flagged):
+            if as_json:
+                print_json(account_data(account))
+            else:
+                click.echo(f"{account.status:<10} {visible(account.id)}")
+
+
+@click.command()
+@viewed
+@options
+def count(*, viewpoint: Viewpoint, url: str, schema: str | None, as_json: bool) -> None:
+    """Count the accounts of each status.
+
+    Example: modlog count --as-of yesterday
+    """
+    with reading(url, schema) as log:
+        counts = viewpoint.of(log).count()
+    if as_json:
+        print_json(counts)
+        return
+    for status, number in counts.items():
+        click.echo(f"{status:<10} {number:>12,}")
+
+
+@click.command()
+@options
+def verify(url: str, schema: str | None, as_json: bool) -> None:
+    """Check the ledger against itself.
+
+    The exit code is 1 if anything is found.
+    """
+    with reading(url, schema) as log:
+        report = log.verify()
+    if as_json:
+        print_json(_report_data(report))
+    else:
+        from modlog._cli import terminal
+
+        terminal.show(terminal.verification(report))
+    if not report.ok:
+        click.get_current_context().exit(NO)
+
+
+def _report_data(report: VerificationReport) -> Mapping[str, object]:
+    return {"ok": report.ok, **asdict(report)}
+
+
+QUESTIONS: Final = (show, history, blame_, diff, accounts, count, verify)

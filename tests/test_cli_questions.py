@@ -1,0 +1,134 @@
+"""Questions about the past and about what would be, from the command line."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+import modlog
+from modlog import Actor, Selection
+from modlog._cli.main import commands
+
+T0 = datetime(2026, 3, 9, 22, 0, tzinfo=UTC)
+WAN, QIU = Actor.human("wan"), Actor.human("qiu")
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
+def ledger(url):
+    """Two accounts are deleted by a batch, and one of them is put back; an hour lies between."""
+    times = iter(T0 + timedelta(hours=n) for n in range(9))
+    now = [T0]
+    with modlog.open(url, clock=lambda: now[0]) as log:
+        for account_id in ("1", "2"):
+            log.create(account_id, {"nickname": account_id}, actor=WAN)
+        now[0] = next(times) + timedelta(hours=1)
+        for account_id in ("1", "2"):
+            log.delete(account_id, actor=WAN, reason="clean-up", batch_id="march")
+        now[0] += timedelta(hours=1)
+        log.restore("1", actor=QIU, reason="a mistake")
+        yield log
+
+
+@pytest.fixture
+def run(url, ledger, monkeypatch):
+    monkeypatch.setenv("MODLOG_URL", url)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments):
+        return CliRunner().invoke(commands, [str(one) for one in arguments])
+
+    return run
+
+
+def lines(result):
+    assert result.exit_code == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("view", "status"),
+    [
+        ((), "active"),
+        (("--as-of", "4"), "deleted"),
+        (("--as-of", "2026-03-09 23:30"), "deleted"),
+        (("--as-of", "2026-03-09 22:30"), "active"),
+        (("--as-of", "2026-03-09T23:30:00Z", "--clock", "occurred"), "deleted"),
+        (("--as-of", "4", "--without-batch", "march"), "active"),
+    ],
+    ids=" ".join,
+)
+def test_every_question_takes_a_view(run, view, status):
+    (shown,) = lines(run("show", "1", "--json", *view))
+    (listed, _) = lines(run("accounts", "--json", *view))
+    (counted,) = lines(run("count", "--json", *view))
+    assert shown["status"] == listed["status"] == status
+    assert counted[status] >= 1
+    assert sum(counted.values()) == 2
+    chosen = lines(run("accounts", "--status", status, "--json", *view))
+    assert chosen[0]["id"] == "1"
+
+
+def test_show_also_tells_what_no_longer_stands(run):
+    (shown,) = lines(run("show", "1", "--json"))
+    (gone,) = shown["gone"]
+    assert (gone["value"], gone["made_by"]["actor"]["id"]) == ("deletion", "wan")
+    assert gone["gone_by"]["actor"]["id"] == "qiu"
+    assert lines(run("show", "1", "--json", "--as-of", "4"))[0]["gone"] == []
+    told = run("show", "1").stdout
+    assert "no deletion  version 2, from 2026-03-09 23:00:00 to 2026-03-10 00:00:00" in told
+    assert "account.restored by human qiu" in told
+
+
+def test_blame_names_the_events_behind_each_facet(run, ledger):
+    found = lines(run("blame", "1", "--json"))
+    assert [(one["facet"], one["key"]) for one in found] == [
+        (one.facet, one.key) for one in ledger.blame("1")
+    ]
+    table = " ".join(run("blame", "1").stdout.replace("\n", " ").split())
+    assert "sanction 2 account.deleted by human account.restored by human" in table
+    assert "restored" not in run("blame", "1", "--as-of", "4").stdout
+
+
+def test_diff_compares_two_moments(run):
+    assert [
+        (one["account_id"], one["before"]["status"], one["after"]["status"])
+        for one in lines(run("diff", "2", "4", "--json"))
+    ] == [("1", "active", "deleted"), ("2", "active", "deleted")]
+    (line,) = run("diff", "2026-03-09 22:30", "now").stdout.splitlines()
+    assert line == "active     → deleted    2  status, sanctions"
+    (created, _) = lines(run("diff", "0", "--json"))
+    assert created["before"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", "1", "--as-of", "6"), "takes a position from 0 to the log's end, now 5"),
+        (("count", "--clock", "occurred"), "--clock goes with --as-of"),
+        (("count", "--as-of", "4", "--clock", "occurred"), "goes with an instant"),
+        (("diff", "soon", "now"), "is no instant"),
+    ],
+)
+def test_views_that_cannot_be_meant(run, arguments, said):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_an_account_that_the_view_does_not_know(run):
+    result = run("blame", "1", "--as-of", "0")
+    assert result.exit_code == 1
+    assert "is not in this view" in result.stderr
+
+
+def test_the_history_within_a_view(ledger):
+    view = ledger.as_of(4).without(Selection(type="account.created"))
+    assert [event.version for event in view.history("1")] == [2]
+    with pytest.raises(modlog.AccountNotFoundError):
+        ledger.as_of(0).history("1")

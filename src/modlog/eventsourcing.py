@@ -43,7 +43,14 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import Environment, EnvType
 
 from modlog._domain.events import RecordedEvent, SweepEvent, event_of
-from modlog._domain.values import Actor, parsed_instant
+from modlog._domain.values import (
+    Actor,
+    checked_id,
+    checked_whole,
+    is_mapping,
+    parsed_instant,
+    shown,
+)
 from modlog._errors import CorruptEventError, InvalidInputError, InvalidUrlError
 from modlog._services.ledger import ModLog, open_ledger
 from modlog._storage.codec import is_own_type
@@ -110,9 +117,10 @@ def _ledger_event(stored: StoredEvent) -> LedgerEvent:
     try:
         fields = orjson.loads(stored.state)
         event = event_of(stored.topic, fields.pop("data"))
+        account_id = checked_id(stored.originator_id, "originator_id")
         return LedgerEvent(
-            account_id=None if isinstance(event, SweepEvent) else str(stored.originator_id),
-            version=stored.originator_version,
+            account_id=None if isinstance(event, SweepEvent) else account_id,
+            version=checked_whole(stored.originator_version, "originator_version"),
             event=event,
             actor=Actor.parsed(fields.pop("actor")),
             recorded_at=parsed_instant(fields.pop("recorded_at"), "recorded_at"),
@@ -129,7 +137,7 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
     """What ``PERSISTENCE_MODULE=modlog.eventsourcing`` stands for: one ledger, opened on demand."""
 
     def __init__(self, env: Environment | EnvType | None) -> None:
-        super().__init__(env)
+        super().__init__(_checked_env(env))
         self._ledger: ModLog | None = None
 
     @property
@@ -177,7 +185,7 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
             NotSupportedError: always.
         """
         _refuse(
-            f"{purpose} in a table of their own",
+            f"{shown(purpose)} in a table of their own",
             "leave snapshotting off; log.account(id) has the current state without it",
         )
 
@@ -209,6 +217,17 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
         )
 
 
+def _checked_env(env: EnvType | None) -> EnvType | None:
+    """Settings, if there are any.
+
+    Raises:
+        InvalidInputError: no mapping.
+    """
+    if env is not None and not is_mapping(env):
+        raise InvalidInputError(f"env must be a mapping of settings, not {shown(env)}")
+    return env
+
+
 def _refuse(what: str, instead: str) -> Never:
     raise NotSupportedError(f"a modlog ledger does not store {what}: {instead}")
 
@@ -231,7 +250,7 @@ class LedgerApplication(Application[str]):
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """The settings: those of the class, overridden by those that are given."""
-        return Environment(name, {**type(self).env, **(env or {})})
+        return Environment(name, {**type(self).env, **(_checked_env(env) or {})})
 
     def construct_factory(self, env: Environment) -> Factory:
         """A ledger's, whatever store ``PERSISTENCE_MODULE`` names for views."""

@@ -7,7 +7,8 @@ topic and their whole envelope as canonical JSON; events of other programs, writ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final
 from uuid import UUID
@@ -21,7 +22,16 @@ from eventsourcing.persistence import (
     Subscription,
 )
 
-from modlog._domain.values import checked_text, shown
+from modlog._domain.values import (
+    MAX_POSITION,
+    checked_id,
+    checked_iterable,
+    checked_position,
+    checked_text,
+    checked_truth,
+    checked_whole,
+    shown,
+)
 from modlog._errors import ConflictError, InvalidInputError
 from modlog._storage.clock import Clock
 from modlog._storage.codec import RECORDED, is_own_type, state_bytes
@@ -39,6 +49,17 @@ _URN: Final = "urn:uuid:"
 _PAGE: Final = 500
 
 
+@contextmanager
+def _in_its_terms() -> Iterator[None]:
+    """What is refused, in the terms of the library's contract."""
+    try:
+        yield
+    except ConflictError as error:
+        raise IntegrityError(str(error)) from error
+    except InvalidInputError as error:
+        raise ProgrammingError(str(error)) from error
+
+
 class LedgerRecorder(ApplicationRecorder):
     """What `log.recorder` is."""
 
@@ -47,6 +68,7 @@ class LedgerRecorder(ApplicationRecorder):
         self._clock = clock
         self._stored = f"SELECT {RECORDED}, e.state FROM {sources(store.database)}"
 
+    @_in_its_terms()
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
@@ -57,23 +79,23 @@ class LedgerRecorder(ApplicationRecorder):
 
         Raises:
             IntegrityError: a version that its stream has already.
-            ProgrammingError: a topic that is one of modlog's own types.
+            ProgrammingError: a topic that is one of modlog's own types, or what would not come
+                back as it was given: ids and topics have 1 to 255 characters, versions 64 bits.
         """
         if kwargs.pop("tracking", None) is not None:  # a stock application always passes it
             raise ProgrammingError("modlog's recorder keeps no track of other applications")
         if kwargs:
             raise ProgrammingError(f"modlog's recorder takes no {', '.join(sorted(kwargs))}")
-        if not stored_events:
+        events = checked_iterable(stored_events, "stored_events")
+        rows = [_foreign_columns(event) for event in events]
+        if not rows:
             return None
-        rows = [_foreign_columns(event) for event in stored_events]
-        try:
-            with self._store.writing(self._clock()) as writer:
-                first = writer.head.position + 1
-                _write(writer, rows)
-        except ConflictError as error:
-            raise IntegrityError(str(error)) from error
+        with self._store.writing(self._clock()) as writer:
+            first = writer.head.position + 1
+            _write(writer, rows)
         return list(range(first, first + len(rows)))
 
+    @_in_its_terms()
     def select_events(
         self,
         originator_id: UUID | str,
@@ -83,8 +105,15 @@ class LedgerRecorder(ApplicationRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """The events of one stream: another program's, else an account's, else a sweep's."""
+        """The events of one stream: another program's, else an account's, else a sweep's.
+
+        Raises:
+            ProgrammingError: a value that no stream, version or limit can be.
+        """
         stream = _stream_text(originator_id)
+        gt, lte = _or_none(_number, gt, "gt"), _or_none(_number, lte, "lte")
+        limit = _or_none(_limit, limit, "limit")
+        order = "DESC" if checked_truth(desc, "desc") else "ASC"
         with self._store.snapshot() as reader:
             numbers = (reader.stream(kind, stream) for kind in ("foreign", "account", "sweep"))
             number = next((number for number in numbers if number is not None), None)
@@ -94,11 +123,12 @@ class LedgerRecorder(ApplicationRecorder):
                 sql, params = f"{sql} AND e.version > ?", [*params, gt]
             if lte is not None:
                 sql, params = f"{sql} AND e.version <= ?", [*params, lte]
-            sql += f" ORDER BY e.version {'DESC' if desc else 'ASC'}"
+            sql += f" ORDER BY e.version {order}"
             if limit is not None:
                 sql, params = f"{sql} LIMIT ?", [*params, limit]
             return [_stored_event(row) for row in reader.session.rows(sql, params)]
 
+    @_in_its_terms()
     def select_notifications(
         self,
         start: int | None,
@@ -108,20 +138,28 @@ class LedgerRecorder(ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """Events of all streams by position."""
-        where, params = ["1 = 1"], []
+        """Events of all streams by position.
+
+        Raises:
+            ProgrammingError: a value that no position, limit or topic can be.
+        """
+        where: list[str] = ["1 = 1"]
+        params: list[Any] = []
+        inclusive = checked_truth(inclusive_of_start, "inclusive_of_start")
         if start is not None:
-            where.append("e.position >= ?" if inclusive_of_start else "e.position > ?")
-            params.append(start)
+            where.append("e.position >= ?" if inclusive else "e.position > ?")
+            params.append(checked_position(start, "start"))
         if stop is not None:
             where.append("e.position <= ?")
-            params.append(stop)
-        if topics:
-            where.append(f"a.type IN ({', '.join('?' * len(topics))})")
+            params.append(checked_position(stop, "stop"))
+        if named := _topics(topics):
+            among, of_topics = self._store.database.among("a.type", named)
+            where.append(among)
+            params += of_topics
         with self._store.reading() as reader:
             rows = reader.session.rows(
                 f"{self._stored} WHERE {' AND '.join(where)} ORDER BY e.position LIMIT ?",
-                (*params, *topics, limit),
+                (*params, _limit(limit, "limit")),
             )
         return [_notification(row) for row in rows]
 
@@ -130,11 +168,17 @@ class LedgerRecorder(ApplicationRecorder):
         with self._store.reading() as reader:
             return reader.head().position or None
 
+    @_in_its_terms()
     def subscribe(
         self, gt: int | None = None, topics: Sequence[str] = ()
     ) -> Subscription[ApplicationRecorder]:
-        """Events of all streams as they are recorded, in this or any other process."""
-        return LedgerSubscription(self, gt=gt, topics=topics)
+        """Events of all streams as they are recorded, in this or any other process.
+
+        Raises:
+            ProgrammingError: a value that no position or topic can be.
+        """
+        after = _or_none(checked_position, gt, "gt")
+        return LedgerSubscription(self, gt=after, topics=_topics(topics))
 
 
 class LedgerSubscription(Subscription[LedgerRecorder]):
@@ -190,25 +234,50 @@ class Backoff:
         return float("inf") if self._end is None else max(0.0, self._end - monotonic())
 
 
-def _foreign_columns(event: StoredEvent) -> Row:
-    if is_own_type(event.topic):
+def _foreign_columns(event: object) -> Row:
+    if not isinstance(event, StoredEvent):
+        raise ProgrammingError(f"stored_events holds StoredEvents, not {type(event).__name__}")
+    topic = checked_id(event.topic, "a topic")
+    if is_own_type(topic):
         raise ProgrammingError(
-            f"{event.topic} is one of modlog's own types: use the ledger's commands, or another "
-            "topic"
+            f"{topic} is one of modlog's own types: use the ledger's commands, or another topic"
         )
-    try:
-        topic = checked_text(event.topic, "a topic")
-    except InvalidInputError as error:
-        raise ProgrammingError(str(error)) from error
-    return (_stream_text(event.originator_id), event.originator_version, topic, event.state)
+    if not isinstance(event.state, bytes | bytearray | memoryview):
+        raise ProgrammingError(f"a state must be bytes, not {type(event.state).__name__}")
+    return (
+        checked_id(_stream_text(event.originator_id), "originator_id"),
+        _number(event.originator_version, "originator_version"),
+        topic,
+        bytes(event.state),
+    )
 
 
-def _stream_text(originator_id: UUID | str) -> str:
+def _stream_text(originator_id: object) -> str:
     if isinstance(originator_id, UUID):
         return originator_id.urn
-    if originator_id.startswith(_URN):
-        raise ProgrammingError(f"give {shown(originator_id)} as a UUID, not as text")
-    return originator_id
+    text = checked_text(originator_id, "originator_id, if it is no UUID,")
+    if text.startswith(_URN):
+        raise ProgrammingError(f"give {shown(text)} as a UUID, not as text")
+    return text
+
+
+def _number(value: object, what: str) -> int:
+    """Any whole number that both databases hold: versions of other programs may be negative."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_POSITION:
+        raise ProgrammingError(f"{what} must be a whole number of 64 bits, not {shown(value)}")
+    return int.__index__(value)
+
+
+def _limit(value: object, what: str) -> int:
+    return checked_whole(value, what, MAX_POSITION)
+
+
+def _or_none(check: Callable[[object, str], int], value: object, what: str) -> int | None:
+    return None if value is None else check(value, what)
+
+
+def _topics(topics: object) -> list[str]:
+    return [checked_text(topic, "a topic") for topic in checked_iterable(topics, "topics")]
 
 
 def _write(writer: Writer, rows: Sequence[Row]) -> None:

@@ -10,6 +10,7 @@ from attrs import frozen
 from psycopg.conninfo import conninfo_to_dict
 
 from modlog._errors import InvalidUrlError
+from modlog._storage.postgres.cursor import Cursor
 
 _OPTION: Final = "prepare_threshold"
 
@@ -67,7 +68,9 @@ def _threshold(text: str) -> int | None:
 
 def connected(options: Options) -> psycopg.Connection[tuple[Any, ...]]:
     """A new connection, in which each statement commits by itself."""
-    connection = psycopg.connect(options.conninfo, autocommit=True, connect_timeout=10)
+    connection = psycopg.connect(
+        options.conninfo, autocommit=True, connect_timeout=10, cursor_factory=Cursor
+    )
     if options.chosen:
         connection.prepare_threshold = options.prepare_threshold
     elif is_pooled(connection):

@@ -21,6 +21,7 @@ from modlog._domain.values import shown
 from modlog._errors import InvalidInputError, SchemaError, StoreUnavailableError
 from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, elsewhere
 from modlog._storage.postgres.connecting import Options, connected
+from modlog._storage.postgres.cursor import Cursor
 from modlog._storage.postgres.errors import check_outcome_known, translated, translation
 from modlog._storage.postgres.rights import replacing
 from modlog._storage.postgres.waiting import Waiting
@@ -45,7 +46,7 @@ class PostgresSession:
     def __init__(self, connection: _Connection) -> None:
         self.connection = connection
         # Not the connection's own factory: a caller's may bind parameters in another way.
-        self.cursor: psycopg.Cursor[Row] = psycopg.Cursor(connection, row_factory=tuple_row)
+        self.cursor = Cursor(connection, row_factory=tuple_row)
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         return self._query(sql, params).fetchall()
@@ -59,7 +60,7 @@ class PostgresSession:
     def many(self, sql: str, rows: Sequence[Row]) -> None:
         self.cursor.executemany(_numbered(sql), rows)
 
-    def _query(self, sql: str, params: Sequence[Any]) -> psycopg.Cursor[Row]:
+    def _query(self, sql: str, params: Sequence[Any]) -> Cursor:
         try:
             return self.cursor.execute(_numbered(sql), params)
         except psycopg.errors.InvalidSqlStatementName:

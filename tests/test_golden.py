@@ -13,6 +13,7 @@ import modlog
 from modlog import Actor, Status
 from modlog._domain.events import EVENT_CLASSES
 from modlog._storage import codec
+from tests import places
 from tests.golden.make import (
     EVENTS,
     LEDGER,
@@ -22,6 +23,7 @@ from tests.golden.make import (
     sqlite_tables,
     told_of,
 )
+from tests.golden.whole import answered, answers, load_postgres, load_sqlite, opened
 
 GOLDEN = Path(__file__).parent / "golden"
 ANN = Actor.human("ann")
@@ -212,3 +214,21 @@ class TestTables:
         modlog.open(postgres_url, schema=schema, create=True).close()
 
         assert postgres_tables(postgres_url, schema) == (GOLDEN / "postgres.txt").read_text()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def whole(request):
+    """The ledger of the schema before, with everything in it."""
+    with places.fresh(request.param) as place:
+        if request.param == "sqlite":
+            load_sqlite(2, Path(place.url.removeprefix("sqlite:///")))
+        else:
+            load_postgres(2, place.url, place.schema)
+        yield place
+
+
+class TestWholeLedger:
+    def test_answers_what_it_answered(self, whole):
+        with opened(whole.url, schema=whole.schema) as log:
+            assert answers(log) == answered(2)
+            assert log.verify().ok

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import modlog
-from modlog import Actor, Status
+from modlog import Actor, Selection, Status
 from modlog._domain.events import EVENT_CLASSES
 from modlog._storage import codec
 from tests import places
@@ -23,7 +23,17 @@ from tests.golden.make import (
     sqlite_tables,
     told_of,
 )
-from tests.golden.whole import answered, answers, load_postgres, load_sqlite, opened
+from tests.golden.whole import (
+    ANSWERED,
+    FOUNDER,
+    WAN,
+    answered,
+    answers,
+    load_postgres,
+    load_sqlite,
+    opened,
+    records,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 ANN = Actor.human("ann")
@@ -81,8 +91,10 @@ class TestEvents:
 
 @pytest.fixture
 def ledger(tmp_path) -> str:
-    """The golden ledger's URL; a copy, as opening it may write beside it."""
-    return f"sqlite:///{shutil.copy(LEDGER, tmp_path)}"
+    """The golden ledger's URL: a copy, brought to the newest schema."""
+    path = shutil.copy(LEDGER, tmp_path)
+    modlog.upgrade(path)
+    return f"sqlite:///{path}"
 
 
 class TestLedger:
@@ -218,7 +230,7 @@ class TestTables:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def whole(request):
-    """The ledger of the schema before, with everything in it."""
+    """A whole ledger of the schema before."""
     with places.fresh(request.param) as place:
         if request.param == "sqlite":
             load_sqlite(2, Path(place.url.removeprefix("sqlite:///")))
@@ -228,7 +240,40 @@ def whole(request):
 
 
 class TestWholeLedger:
+    def test_is_refused_until_it_is_upgraded(self, whole):
+        with pytest.raises(modlog.SchemaError, match=r"schema 2.*modlog upgrade"):
+            opened(whole.url, schema=whole.schema)
+
     def test_answers_what_it_answered(self, whole):
+        modlog.upgrade(whole.url, schema=whole.schema)
+
         with opened(whole.url, schema=whole.schema) as log:
             assert answers(log) == answered(2)
+            assert log.verify().ok
+
+    def test_knows_its_answered_requests(self, whole):
+        modlog.upgrade(whole.url, schema=whole.schema)
+
+        with opened(whole.url, schema=whole.schema) as log:
+            head = log.head
+            (before,) = log.events(Selection(correlation_id="ticket-7"))
+            assert log.delete(FOUNDER, **ANSWERED) == before
+            with pytest.raises(modlog.IdempotencyConflictError):
+                log.delete("2", **ANSWERED)
+            keyed = [record for record in records() if "key" in record]
+            again = log.ingest(keyed, batch_id="import-reject")
+            assert (again.recorded, again.skipped) == (0, len(keyed) - 1)
+            assert [one.known for one in again.rejected] == [True]
+            assert log.head == head
+
+    def test_goes_on(self, whole):
+        modlog.upgrade(whole.url, schema=whole.schema)
+
+        with opened(whole.url, schema=whole.schema) as log:
+            plan = log.sweep("waits")
+            assert plan.execute().counts["done"] == 1
+            log.revert(Selection(batch_id="waits"), actor=WAN, reason="a mistake")
+            log.revert(Selection(batch_id="back"), actor=WAN, reason="after all")
+            assert log.account("4").status == Status.DELETED
+            assert log.ingest(records()).recorded
             assert log.verify().ok

@@ -22,7 +22,10 @@ def record(log, history, after=0):
 def step_of(history, event):
     """An event of a history, with the states that lie before and behind it."""
     before, after = replay(history[: event.version - 1]), replay(history[: event.version])
-    return draft_of(event), before, after
+    draft = draft_of(event)
+    if event.occurred_at == event.recorded_at:  # as most events do, which have no time of their own
+        draft = evolve(draft, envelope=evolve(draft.envelope, occurred_at=None))
+    return draft, before, after
 
 
 def append(log, account_id, event, envelope):

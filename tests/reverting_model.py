@@ -182,10 +182,13 @@ def filters(events):
     """What selections can say about these events."""
     positions = [event["position"] for event in events]
     instants = [event["recorded_at"] for event in events]
+    occurred = [event["occurred_at"] for event in events]
     given = {
         "batch_id": several("b1", "b2"),
         "type": several(*TYPES),
         "policy": st.just(["illegal-content"]),
+        "actor_kind": several("human", "bot", "model"),
+        "correlation_id": st.just(["ticket-1"]),
         "actor": several("wan", "sweeper", Actor.human("wan"), Actor.bot("wan")),
         "account_id": several(*IDS),
         "positions": several(*positions, most=len(positions)),
@@ -193,6 +196,8 @@ def filters(events):
         "up_to_position": st.sampled_from([0, *positions, positions[-1] + 9]),
         "since": st.sampled_from(instants),
         "until": st.sampled_from(instants),
+        "occurred_since": st.sampled_from(occurred + instants),
+        "occurred_until": st.sampled_from(occurred + instants),
     }
     one = st.sampled_from(sorted(given)).flatmap(lambda name: st.tuples(st.just(name), given[name]))
     return st.lists(one, min_size=1, max_size=2).map(dict)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import modlog
-from modlog import Actor, Status
+from modlog import Actor, Selection, Status
 from modlog._domain.events import EVENT_CLASSES
 from modlog._storage import codec
+from tests import places
 from tests.golden.make import (
     EVENTS,
     LEDGER,
@@ -21,6 +22,17 @@ from tests.golden.make import (
     postgres_tables,
     sqlite_tables,
     told_of,
+)
+from tests.golden.whole import (
+    ANSWERED,
+    FOUNDER,
+    WAN,
+    answered,
+    answers,
+    load_postgres,
+    load_sqlite,
+    opened,
+    records,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -79,8 +91,10 @@ class TestEvents:
 
 @pytest.fixture
 def ledger(tmp_path) -> str:
-    """The golden ledger's URL; a copy, as opening it may write beside it."""
-    return f"sqlite:///{shutil.copy(LEDGER, tmp_path)}"
+    """The golden ledger's URL: a copy, brought to the newest schema."""
+    path = shutil.copy(LEDGER, tmp_path)
+    modlog.upgrade(path)
+    return f"sqlite:///{path}"
 
 
 class TestLedger:
@@ -212,3 +226,54 @@ class TestTables:
         modlog.open(postgres_url, schema=schema, create=True).close()
 
         assert postgres_tables(postgres_url, schema) == (GOLDEN / "postgres.txt").read_text()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def whole(request):
+    """A whole ledger of the schema before."""
+    with places.fresh(request.param) as place:
+        if request.param == "sqlite":
+            load_sqlite(2, Path(place.url.removeprefix("sqlite:///")))
+        else:
+            load_postgres(2, place.url, place.schema)
+        yield place
+
+
+class TestWholeLedger:
+    def test_is_refused_until_it_is_upgraded(self, whole):
+        with pytest.raises(modlog.SchemaError, match=r"schema 2.*modlog upgrade"):
+            opened(whole.url, schema=whole.schema)
+
+    def test_answers_what_it_answered(self, whole):
+        modlog.upgrade(whole.url, schema=whole.schema)
+
+        with opened(whole.url, schema=whole.schema) as log:
+            assert answers(log) == answered(2)
+            assert log.verify().ok
+
+    def test_knows_its_answered_requests(self, whole):
+        modlog.upgrade(whole.url, schema=whole.schema)
+
+        with opened(whole.url, schema=whole.schema) as log:
+            head = log.head
+            (before,) = log.events(Selection(correlation_id="ticket-7"))
+            assert log.delete(FOUNDER, **ANSWERED) == before
+            with pytest.raises(modlog.IdempotencyConflictError):
+                log.delete("2", **ANSWERED)
+            keyed = [record for record in records() if "key" in record]
+            again = log.ingest(keyed, batch_id="import-reject")
+            assert (again.recorded, again.skipped) == (0, len(keyed) - 1)
+            assert [one.known for one in again.rejected] == [True]
+            assert log.head == head
+
+    def test_goes_on(self, whole):
+        modlog.upgrade(whole.url, schema=whole.schema)
+
+        with opened(whole.url, schema=whole.schema) as log:
+            plan = log.sweep("waits")
+            assert plan.execute().counts["done"] == 1
+            log.revert(Selection(batch_id="waits"), actor=WAN, reason="a mistake")
+            log.revert(Selection(batch_id="back"), actor=WAN, reason="after all")
+            assert log.account("4").status == Status.DELETED
+            assert log.ingest(records()).recorded
+            assert log.verify().ok

@@ -80,8 +80,12 @@ SELECTIONS = fields(
     batch_id=st.lists(st.sampled_from((*BATCHES, "import")), min_size=1),
     type=st.lists(st.sampled_from(("account.created", "account.deleted")), min_size=1),
     policy=st.lists(st.sampled_from(POLICIES), min_size=1),
+    actor_kind=st.lists(st.sampled_from(("human", "bot", "model")), min_size=1),
+    correlation_id=st.sampled_from(("ticket-1", "none")).map(lambda one: [one]),
     since=st.integers(0, 15),
     until=st.integers(0, 15),
+    occurred_since=st.integers(0, 15),
+    occurred_until=st.integers(0, 15),
     after_position=st.integers(0, 20),
     up_to_position=st.integers(0, 20),
     positions=st.lists(st.integers(0, 20), min_size=1),
@@ -309,8 +313,10 @@ class Ledgers(RuleBasedStateMachine):
     @rule(filters=SELECTIONS)
     def select(self, filters):
         filters = dict(filters)
-        for name in {"since", "until"} & filters.keys():
-            filters[name] = self.instant_number(filters[name])
+        for clock in ("recorded_at", "occurred_at"):
+            prefix = "" if clock == "recorded_at" else "occurred_"
+            for name in {f"{prefix}since", f"{prefix}until"} & filters.keys():
+                filters[name] = self.instant_number(filters[name], clock)
         plain = dict(filters)
         if "actor" in plain:
             plain["actor"] = [
@@ -324,10 +330,10 @@ class Ledgers(RuleBasedStateMachine):
             )
         )
 
-    def instant_number(self, number) -> datetime:
+    def instant_number(self, number, clock="recorded_at") -> datetime:
         """The instant of one of the events, or now."""
         events = self.model.events
-        return events[number]["recorded_at"] if number < len(events) else self.clock()
+        return events[number][clock] if number < len(events) else self.clock()
 
     @rule(
         statuses=st.sets(st.sampled_from(tuple(Status)), min_size=1),

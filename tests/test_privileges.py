@@ -72,13 +72,22 @@ def test_roles_and_the_owner_keep_what_they_have_when_the_current_state_is_made_
     )
     rights = SQL(
         "SELECT relname, relowner, relacl::text FROM pg_class WHERE relnamespace = {}::regnamespace"
-        " AND relkind = 'r' ORDER BY 1"
-    ).format(schema)
+        " AND relkind = 'r' UNION ALL SELECT proname, proowner, proacl::text FROM pg_proc"
+        " WHERE pronamespace = {}::regnamespace ORDER BY 1"
+    ).format(schema, schema)
+    function = Identifier(schema, "modlog_record")
+    for statement in (
+        SQL("ALTER FUNCTION {} OWNER TO {}").format(function, Identifier(owner)),
+        SQL("REVOKE ALL ON FUNCTION {} FROM PUBLIC").format(function),
+        SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(function, names[0]),
+    ):
+        admin.execute(statement)
     before = admin.execute(rights).fetchall()
-    read = scripts._read
-    monkeypatch.setattr(scripts, "_read", lambda folder: read(folder) | {"0003.sql": "-- Nothing."})
+    newer, read = scripts.Scripts("modlog._storage.postgres").newest + 1, scripts._read
+    more = {f"{newer:04}.sql": "-- Nothing."}
+    monkeypatch.setattr(scripts, "_read", lambda folder: read(folder) | more)
     try:
-        assert modlog.upgrade(postgres_url, schema=schema).schema == 3
+        assert modlog.upgrade(postgres_url, schema=schema).schema == newer
 
         assert admin.execute(rights).fetchall() == before
         with by(role, postgres_url, schema) as log:

@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import shutil
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -42,11 +41,12 @@ CREATE TABLE modlog_devices (
 );
 DROP INDEX modlog_acts_device;
 """
+NOW = SQLiteDatabase.scripts.newest
 STEPS = (
-    modlog.Migration(3, "Acts know the device that a request came from."),
-    modlog.Migration(4, "Where devices are."),
+    modlog.Migration(NOW + 1, "Acts know the device that a request came from."),
+    modlog.Migration(NOW + 2, "Where devices are."),
 )
-GOLDEN = Path(__file__).parent / "golden" / "ledger-2.db"
+FILES = {f"{NOW + 1:04}.sql": NEXT, f"{NOW + 2:04}.sql": LAST}
 
 read = scripts._read
 
@@ -69,7 +69,7 @@ def later(monkeypatch):
     def later(**files):
         monkeypatch.setattr(scripts, "_read", lambda folder: read(folder) | files)
 
-    return lambda: later(**{"0003.sql": NEXT, "0004.sql": LAST})
+    return lambda: later(**FILES)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ class TestUpgrade:
 
         outcome = upgrade(older)
 
-        assert (outcome.schema_before, outcome.schema, outcome.dry_run) == (2, 4, False)
+        assert (outcome.schema_before, outcome.schema, outcome.dry_run) == (NOW, NOW + 2, False)
         assert outcome.migrations == STEPS
         assert log_of(raw) == before
         assert raw.run("SELECT device FROM {p}modlog_acts") == [(None,)] * 3
@@ -118,7 +118,7 @@ class TestUpgrade:
 
         outcome = upgrade(older)
 
-        assert (outcome.schema_before, outcome.schema, outcome.migrations) == (4, 4, ())
+        assert (outcome.schema_before, outcome.schema, outcome.migrations) == (NOW + 2, NOW + 2, ())
         assert shape(raw) == before
 
     def test_makes_the_current_state_anew(self, older, raw):
@@ -131,7 +131,9 @@ class TestUpgrade:
             assert log.account("a").status == "deleted"
 
     def test_is_named_where_a_ledger_needs_it(self, older):
-        with pytest.raises(modlog.SchemaError, match=r"schema 2.*needs 4.*modlog upgrade"):
+        with pytest.raises(
+            modlog.SchemaError, match=rf"schema {NOW}.*needs {NOW + 2}.*modlog upgrade"
+        ):
             older.open()
 
     def test_dry_tells_and_writes_nothing(self, older, raw):
@@ -141,7 +143,7 @@ class TestUpgrade:
 
         assert (outcome.migrations, outcome.dry_run) == (STEPS, True)
         assert shape(raw) == before
-        assert version(raw) == "2"
+        assert version(raw) == str(NOW)
 
     def test_of_several_at_once_is_one(self, place, later, monkeypatch):
         with place.open() as log:
@@ -156,7 +158,7 @@ class TestUpgrade:
         with ThreadPoolExecutor(4) as threads:
             outcomes = list(threads.map(one, range(4)))
 
-        assert sorted(outcome.schema_before for outcome in outcomes) == [2, 4, 4, 4]
+        assert sorted(outcome.schema_before for outcome in outcomes) == [NOW, *[NOW + 2] * 3]
         with place.open() as log:
             assert log.verify().ok
 
@@ -243,7 +245,7 @@ class TestRefused:
         with pytest.raises(modlog.SchemaError, match="modlog_clocks has another shape"):
             upgrade(older, dry_run=dry_run)
 
-        assert version(raw) == "2"
+        assert version(raw) == str(NOW)
 
     def test_where_a_ledger_may_only_be_read(self, tmp_path):
         modlog.open(tmp_path / "ledger.db").close()
@@ -255,13 +257,13 @@ class TestRefused:
         with place.open() as log:
             record(log)
         before = shape(raw)
-        broken = {"0003.sql": NEXT + "CREATE INDEX modlog_x ON modlog_acts (nothing);\n"}
+        broken = {f"{NOW + 1:04}.sql": NEXT + "CREATE INDEX modlog_x ON modlog_acts (nothing);\n"}
         monkeypatch.setattr(scripts, "_read", lambda folder: read(folder) | broken)
 
         with pytest.raises(modlog.StoreError):
             upgrade(place)
 
-        assert (shape(raw), version(raw)) == (before, "2")
+        assert (shape(raw), version(raw)) == (before, str(NOW))
 
 
 class TestKilled:
@@ -275,7 +277,7 @@ class TestKilled:
             kills += 1
 
         assert kills > 12
-        assert version(raw) == "4"
+        assert version(raw) == str(NOW + 2)
         with older.open() as log:
             assert log.verify().ok
             assert log.account("a").status == "deleted"
@@ -322,21 +324,6 @@ def kill_before_statement(number: int) -> None:
             setattr(kind, name, count(getattr(kind, name)))
 
 
-class TestGoldenFiles:
-    def test_of_the_schema_before_lead_to_the_newest(self, tmp_path, later):
-        path = tmp_path / "ledger.db"
-        shutil.copy(GOLDEN, path)
-        with modlog.open(path) as log:
-            before = list(log.events()), log.count()
-        later()
-
-        modlog.upgrade(path)
-
-        with modlog.open(path) as log:
-            assert (list(log.events()), log.count()) == before
-            assert log.verify().ok
-
-
 class TestCommand:
     def run(self, place, *arguments):
         schema = ("--schema", place.schema) if place.schema else ()
@@ -347,36 +334,36 @@ class TestCommand:
 
         assert (result.exit_code, result.stderr) == (0, "")
         assert result.stdout.splitlines() == [
-            "0003  Acts know the device that a request came from.",
-            "0004  Where devices are.",
-            "would lead from schema 2 to 4",
+            f"{NOW + 1:04}  Acts know the device that a request came from.",
+            f"{NOW + 2:04}  Where devices are.",
+            f"would lead from schema {NOW} to {NOW + 2}",
         ]
-        assert version(raw) == "2"
+        assert version(raw) == str(NOW)
 
     def test_goes_ahead_without_a_terminal_only_if_that_is_meant(self, older, raw):
         result = self.run(older)
-        assert (result.exit_code, version(raw)) == (2, "2")
+        assert (result.exit_code, version(raw)) == (2, str(NOW))
         assert "--yes" in result.stderr
 
         result = self.run(older, "--yes")
-        assert (result.exit_code, result.stderr, version(raw)) == (0, "", "4")
-        assert "upgraded from schema 2 to 4" in result.stdout
+        assert (result.exit_code, result.stderr, version(raw)) == (0, "", str(NOW + 2))
+        assert f"upgraded from schema {NOW} to {NOW + 2}" in result.stdout
 
         result = self.run(older)
         assert (result.exit_code, result.stderr) == (0, "")
-        assert result.stdout == "nothing to do: the ledger has schema 4, the newest\n"
+        assert result.stdout == f"nothing to do: the ledger has schema {NOW + 2}, the newest\n"
 
     def test_answers_programs(self, older):
         steps = [{"number": one.number, "title": one.title} for one in STEPS]
-        answer = {"schema_before": 2, "schema": 4, "migrations": steps}
+        answer = {"schema_before": NOW, "schema": NOW + 2, "migrations": steps}
 
         assert json.loads(self.run(older, "--json", "--dry-run").stdout) == answer | {
             "dry_run": True
         }
         assert json.loads(self.run(older, "--json", "--yes").stdout) == answer | {"dry_run": False}
         assert json.loads(self.run(older, "--json").stdout) == {
-            "schema_before": 4,
-            "schema": 4,
+            "schema_before": NOW + 2,
+            "schema": NOW + 2,
             "migrations": [],
             "dry_run": False,
         }
@@ -390,7 +377,7 @@ class TestCommand:
         assert "upgrade modlog" in result.stderr
 
     @pytest.mark.parametrize(
-        ("answer", "code", "then"), [(b"n\n", 1, "2"), (b"\n", 1, "2"), (b"y\n", 0, "4")]
+        ("answer", "code", "then"), [(b"n\n", 1, NOW), (b"\n", 1, NOW), (b"y\n", 0, NOW + 2)]
     )
     def test_asks_on_a_terminal(self, older, raw, answer, code, then):
         child, terminal = pty.fork()
@@ -411,9 +398,9 @@ class TestCommand:
             _, status = os.waitpid(child, 0)
 
         assert os.waitstatus_to_exitcode(status) == code
-        assert b"0003  Acts know" in seen
-        assert b"schema 2 to 4" in seen
-        assert version(raw) == then
+        assert f"{NOW + 1:04}  Acts know".encode() in seen
+        assert f"schema {NOW} to {NOW + 2}".encode() in seen
+        assert version(raw) == str(then)
 
 
 class TestScripts:
@@ -421,10 +408,10 @@ class TestScripts:
         later()
         files = SQLiteDatabase.scripts
 
-        assert files.newest == 4
-        assert list(files.after(3)) == [4]
-        assert "device" not in files.columns_at(2)["acts"]
-        assert files.columns_at(3)["acts"][-1] == "device"
+        assert files.newest == NOW + 2
+        assert list(files.after(NOW + 1)) == [NOW + 2]
+        assert "device" not in files.columns_at(NOW)["acts"]
+        assert files.columns_at(NOW + 1)["acts"][-1] == "device"
         assert files.columns()["devices"] == ["name", "place"]
         assert "modlog_acts_device" not in files.names_of("INDEX")
 

@@ -16,11 +16,15 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FILTERS = (
     "account_id",
     "actor",
+    "actor_kind",
     "batch_id",
     "type",
     "policy",
+    "correlation_id",
     "since",
     "until",
+    "occurred_since",
+    "occurred_until",
     "after_position",
     "up_to_position",
     "positions",
@@ -33,7 +37,10 @@ def test_none_is_not_a_filter(name):
         select(**{name: None})
 
 
-@pytest.mark.parametrize("name", ["account_id", "actor", "batch_id", "type", "policy", "positions"])
+SEVERAL = ("account_id", "actor", "actor_kind", "batch_id", "type", "policy", "correlation_id")
+
+
+@pytest.mark.parametrize("name", [*SEVERAL, "positions"])
 @pytest.mark.parametrize("empty", [[], (), set(), {}])
 def test_an_empty_collection_is_not_a_filter(name, empty):
     with pytest.raises(InvalidInputError, match=f"{name} is an empty collection"):
@@ -61,6 +68,14 @@ def test_a_misspelt_filter_is_named_with_those_that_there_are(misspelt):
         ("type", ["account.deleted", "deleted"]),
         ("type", [["account.deleted"]]),
         ("policy", [""]),
+        ("actor_kind", "robot"),
+        ("actor_kind", ["human", "Human"]),
+        ("actor_kind", [["human"]]),
+        ("correlation_id", ""),
+        ("correlation_id", ["ticket-1", 7]),
+        ("occurred_since", datetime(2026, 1, 1)),  # noqa: DTZ001
+        ("occurred_until", "2026-01-01T00:00:00Z"),
+        ("occurred_until", [NOON]),
         ("since", datetime(2026, 1, 1)),  # noqa: DTZ001
         ("until", "2026-01-01T00:00:00Z"),
         ("after_position", -1),

@@ -1,7 +1,11 @@
 CREATE INDEX modlog_acts_actor ON modlog_acts (actor_id, number);
 CREATE INDEX modlog_acts_batch ON modlog_acts (batch_id, number) WHERE batch_id IS NOT NULL;
+CREATE INDEX modlog_acts_correlation ON modlog_acts (correlation_id, number)
+WHERE correlation_id IS NOT NULL;
+CREATE INDEX modlog_acts_kind ON modlog_acts (actor_kind);
 CREATE INDEX modlog_acts_type ON modlog_acts (type, number);
 CREATE INDEX modlog_events_act ON modlog_events (act, position);
+CREATE INDEX modlog_events_occurred ON modlog_events (occurred_at) WHERE occurred_at IS NOT NULL;
 CREATE UNIQUE INDEX modlog_events_stream ON modlog_events (stream, version);
 CREATE INDEX modlog_spans_label ON modlog_spans (label, stream)
 WHERE closed IS NULL AND label IS NOT NULL;

@@ -11,6 +11,7 @@ from attrs import fields as attrs_fields
 
 from modlog._domain.events import EVENT_CLASSES
 from modlog._domain.values import (
+    ACTOR_KINDS,
     Actor,
     check_names,
     checked_id,
@@ -69,6 +70,14 @@ def _checked_type(value: object, what: str) -> str:
     return checked_text(value, what)
 
 
+def _checked_kind(value: object, what: str) -> str:
+    if not isinstance(value, str) or value not in ACTOR_KINDS:
+        raise InvalidInputError(
+            f"{what} must be one of {', '.join(ACTOR_KINDS)}, not {shown(value)}"
+        )
+    return checked_text(value, what)
+
+
 def _one(check: Callable[[Any, str], _V], what: str) -> Callable[[Any], _V]:
     def convert(value: Any) -> _V:
         if value is None:
@@ -92,11 +101,16 @@ class Selection:
     Attributes:
         account_id: events of these accounts.
         actor: by these actors; a text matches the id under any kind, an `Actor` kind and id.
+        actor_kind: by actors of these kinds: human, bot, model, system.
         batch_id: that were part of these batches.
         type: of these types, such as "account.deleted".
         policy: that applied these policies.
+        correlation_id: tied to these requests, tickets or traces outside.
         since: recorded at this instant or later.
         until: recorded before this instant.
+        occurred_since: occurred at this instant or later; where nobody said when an event
+            occurred, it did when it was recorded.
+        occurred_until: occurred before this instant.
         after_position: after this position in the log.
         up_to_position: up to this position, included.
         positions: at exactly these positions.
@@ -107,11 +121,15 @@ class Selection:
 
     account_id: tuple[str, ...] | _Everything = _filter(_several(checked_id, "account_id"))
     actor: tuple[Actor | str, ...] | _Everything = _filter(_several(_checked_actor, "actor"))
+    actor_kind: tuple[str, ...] | _Everything = _filter(_several(_checked_kind, "actor_kind"))
     batch_id: tuple[str, ...] | _Everything = _filter(_several(checked_id, "batch_id"))
     type: tuple[str, ...] | _Everything = _filter(_several(_checked_type, "type"))
     policy: tuple[str, ...] | _Everything = _filter(_several(checked_id, "policy"))
+    correlation_id: tuple[str, ...] | _Everything = _filter(_several(checked_id, "correlation_id"))
     since: datetime | _Everything = _filter(_one(checked_instant, "since"))
     until: datetime | _Everything = _filter(_one(checked_instant, "until"))
+    occurred_since: datetime | _Everything = _filter(_one(checked_instant, "occurred_since"))
+    occurred_until: datetime | _Everything = _filter(_one(checked_instant, "occurred_until"))
     after_position: int | _Everything = _filter(_one(checked_position, "after_position"))
     up_to_position: int | _Everything = _filter(_one(checked_position, "up_to_position"))
     positions: tuple[int, ...] | _Everything = _filter(_several(checked_position, "positions"))
@@ -121,11 +139,15 @@ class Selection:
         *,
         account_id: _Several[str] = ANY,
         actor: _Several[Actor | str] = ANY,
+        actor_kind: _Several[str] = ANY,
         batch_id: _Several[str] = ANY,
         type: _Several[str] = ANY,
         policy: _Several[str] = ANY,
+        correlation_id: _Several[str] = ANY,
         since: datetime | _Everything = ANY,
         until: datetime | _Everything = ANY,
+        occurred_since: datetime | _Everything = ANY,
+        occurred_until: datetime | _Everything = ANY,
         after_position: int | _Everything = ANY,
         up_to_position: int | _Everything = ANY,
         positions: _Several[int] = ANY,
@@ -136,11 +158,15 @@ class Selection:
         convert(
             account_id,
             actor,
+            actor_kind,
             batch_id,
             type,
             policy,
+            correlation_id,
             since,
             until,
+            occurred_since,
+            occurred_until,
             after_position,
             up_to_position,
             positions,

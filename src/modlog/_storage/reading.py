@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # Rows that are fetched at a time, between which no transaction stays open.
 PAGE: Final = 1_000
+# Positions in which selected acts are looked for at a time, and those of events looked up at once.
+WINDOW: Final = 10 * PAGE
+POSITIONS: Final = 100 * PAGE
 
 
 def acted(database: Database) -> str:
@@ -38,15 +41,17 @@ def sources(database: Database) -> str:
 def selected(database: Database, condition: Condition) -> str:
     """The events for which a condition holds, as the rest of a statement from its FROM on.
 
-    Where acts lead to few events SQLite has to begin with them: it would rather walk through all
-    events in an order that spares it a sort.
+    Where acts lead to few events, or when they occurred, SQLite has to begin with that: it would
+    rather walk through all events in an order that spares it a sort.
     """
-    if condition.way != "act":
+    if condition.way not in ("act", "occurred"):
         return f"FROM {sources(database)} WHERE {condition.sql}"
     table = database.table
+    first = [f"{table('acts')} AS a", f"{table('events')} AS e"]
+    if condition.way == "occurred":
+        first.reverse()
     return (
-        f"FROM {table('acts')} AS a CROSS JOIN {table('events')} AS e"
-        f" CROSS JOIN {table('streams')} AS s"
+        f"FROM {' CROSS JOIN '.join(first)} CROSS JOIN {table('streams')} AS s"
         f" WHERE e.act = a.number AND s.number = e.stream AND {condition.sql}"
     )
 
@@ -207,7 +212,7 @@ class Reader:
         row = self.session.row(
             f"SELECT count(*) FROM (SELECT 1 FROM {self._table('acts')} AS a"
             f" CROSS JOIN {self._table('events')} AS e WHERE e.act = a.number"
-            " AND a.actor_id = ? AND a.actor_kind = ? AND a.number > ?"
+            " AND a.actor_id = ? AND a.actor_kind || '' = ? AND a.number > ?"
             f" AND a.type || '' = 'account.deleted' LIMIT {at_most}) AS deletions",
             (actor.id, actor.kind, self.position_at(since)),
         )
@@ -228,7 +233,7 @@ def restorings(database: Database, stream: str) -> str:
     """What humans have restored or reverted in a stream since an instant, for a FROM clause."""
     return (
         f"{database.table('events')} AS r JOIN {database.table('acts')} AS ra"
-        f" ON ra.number = r.act WHERE r.stream = {stream} AND ra.actor_kind = 'human'"
+        f" ON ra.number = r.act WHERE r.stream = {stream} AND ra.actor_kind || '' = 'human'"
         " AND ra.type || '' IN ('account.restored', 'events.reverted') AND ra.recorded_at > ?"
     )
 
@@ -239,7 +244,8 @@ class Pages:
 
     Acts have the positions of their first events for numbers, and those of one transaction lie
     beside each other. So the selected acts are taken in windows of whole transactions, and each
-    window's events are sorted by themselves.
+    window's events are sorted by themselves. What occurred between two instants lies anywhere in
+    the log: of these, the next positions are looked up, many at once.
     """
 
     condition: Condition
@@ -247,13 +253,17 @@ class Pages:
     after: int = 0
     _acts: Sequence[int] = ()
     _next_act: int = 0
-
-    _WINDOW: Final = 10 * PAGE
+    _positions: Sequence[int] = ()
 
     def next(self, reader: Reader) -> list[RecordedEvent]:
         """The next page; an empty one at the end."""
-        if self.condition.way != "act":
-            return self._moved(reader.events_page(self.condition, self.after, self.head))
+        if self.condition.way == "act":
+            return self._of_acts(reader)
+        if self.condition.way == "occurred":
+            return self._at_positions(reader)
+        return self._moved(reader.events_page(self.condition, self.after, self.head))
+
+    def _of_acts(self, reader: Reader) -> list[RecordedEvent]:
         while True:
             if not self._acts:
                 self._acts = self._window(reader)
@@ -269,6 +279,26 @@ class Pages:
             if page:
                 return page
 
+    def _at_positions(self, reader: Reader) -> list[RecordedEvent]:
+        if not self._positions and self.after < self.head:
+            self._look_up_positions(reader)
+        some, self._positions = self._positions[:PAGE], self._positions[PAGE:]
+        if not some:
+            return []
+        condition = Condition(*reader.database.among("e.position", some), "occurred")
+        return self._moved(reader.events_page(condition, self.after, self.head))
+
+    def _look_up_positions(self, reader: Reader) -> None:
+        rows = reader.session.rows(
+            f"SELECT e.position {selected(reader.database, self.condition)}"
+            " AND s.kind <> 'foreign' AND +e.position > ? AND +e.position <= ?"
+            f" ORDER BY +e.position LIMIT {POSITIONS}",
+            (*self.condition.params, self.after, self.head),
+        )
+        self._positions = [position for (position,) in rows]
+        if len(rows) < POSITIONS:
+            self.head = rows[-1][0] if rows else self.after  # there are no more
+
     def _moved(self, page: list[RecordedEvent]) -> list[RecordedEvent]:
         if page:
             self.after = page[-1].position
@@ -280,7 +310,7 @@ class Pages:
         if not rows:
             return ()
         first, _ = rows[0]
-        window = [row for row in rows if row[0] < first + self._WINDOW]
+        window = [row for row in rows if row[0] < first + WINDOW]
         last, recorded_at = window[-1]
         window += self._selected(
             reader, "a.number > ? AND a.recorded_at = ?", last, recorded_at, limit=False

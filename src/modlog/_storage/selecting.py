@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -13,7 +13,16 @@ from modlog._domain.values import Actor, to_micros
 from modlog._storage.database import Database
 
 _Part = tuple[str, tuple[Any, ...]]
-Way = Literal["position", "act", "stream"]
+Way = Literal["position", "act", "stream", "occurred"]
+# What is asked of acts, each by a column of its own.
+_OF_ACTS: Final = ("batch_id", "correlation_id", "type", "policy", "actor_kind")
+# Which ways filters open, that of the fewest events first.
+_WAYS: Final[tuple[tuple[Way, tuple[str, ...]], ...]] = (
+    ("stream", ("account_id", "positions")),
+    ("act", ("batch_id", "correlation_id", "actor")),
+    ("occurred", ("occurred_since", "occurred_until")),
+    ("act", ("type", "policy", "actor_kind")),
+)
 
 
 @frozen
@@ -23,7 +32,8 @@ class Condition:
     Attributes:
         sql: the whole condition.
         params: its parameters.
-        way: what leads to few events: their acts, their streams, or their positions.
+        way: what leads to few events: their acts, their streams, their positions, or when they
+            occurred.
         acts: what of it is asked of acts alone, and its parameters.
     """
 
@@ -41,31 +51,65 @@ def condition_of(
 ) -> Condition:
     """The condition that holds for exactly the events that are selected."""
     given = dict(selection.given())
-    acts: list[_Part] = []
-    for name in ("batch_id", "type", "policy"):
-        if name in given:
-            acts.append(_among(database, f"a.{name}", given[name]))
+    acts = [_among(database, f"a.{name}", given[name]) for name in _OF_ACTS if name in given]
     if "actor" in given:
         acts.append(_by_actors(given["actor"]))
-    parts = list(acts)
+    parts = [*acts, *_places(given, database), *_bounds(given, position_before)]
+    if occurred := _occurred(given, position_before):
+        parts.append(occurred)
+    return Condition(*_all_of(parts), _way(given), _all_of(acts))
+
+
+def _way(given: Mapping[str, Any]) -> Way:
+    """What leads to the fewest events, as far as one can tell."""
+    for way, names in _WAYS:
+        if not given.keys().isdisjoint(names):
+            return way
+    return "position"
+
+
+def _places(given: Mapping[str, Any], database: Database) -> Iterator[_Part]:
     if "account_id" in given:
         among, params = _among(database, "id", given["account_id"])
         numbers = f"SELECT number FROM {database.table('streams')} WHERE kind = 'account'"
-        parts.append((f"e.stream IN ({numbers} AND {among})", params))
+        yield f"e.stream IN ({numbers} AND {among})", params
     if "positions" in given:
-        parts.append(_among(database, "e.position", given["positions"]))
+        yield _among(database, "e.position", given["positions"])
+
+
+def _bounds(
+    given: Mapping[str, Any], position_before: Callable[[datetime], int]
+) -> Iterator[_Part]:
     # Instants grow with positions, so a time window is a range of the log.
     if "since" in given:
-        parts.append(("e.position > ?", (position_before(given["since"]),)))
+        yield "e.position > ?", (position_before(given["since"]),)
     if "until" in given:
-        parts.append(("e.position <= ?", (position_before(given["until"]),)))
+        yield "e.position <= ?", (position_before(given["until"]),)
     if "after_position" in given:
-        parts.append(("e.position > ?", (given["after_position"],)))
+        yield "e.position > ?", (given["after_position"],)
     if "up_to_position" in given:
-        parts.append(("e.position <= ?", (given["up_to_position"],)))
-    few = "account_id" in given or "positions" in given
-    sql, params = _all_of(parts)
-    return Condition(sql, params, "stream" if few else "act" if acts else "position", _all_of(acts))
+        yield "e.position <= ?", (given["up_to_position"],)
+
+
+def _occurred(given: Mapping[str, Any], position_before: Callable[[datetime], int]) -> _Part | None:
+    """That an event occurred between two instants; None if neither is given.
+
+    Most events have no time of their own, but that of their act, and so are a range of the log.
+    """
+    own: list[_Part] = []
+    recorded: list[_Part] = []
+    if "occurred_since" in given:
+        since = given["occurred_since"]
+        own.append(("e.occurred_at >= ?", (to_micros(since),)))
+        recorded.append(("e.position > ?", (position_before(since),)))
+    if "occurred_until" in given:
+        until = given["occurred_until"]
+        own.append(("e.occurred_at < ?", (to_micros(until),)))
+        recorded.append(("e.position <= ?", (position_before(until),)))
+    if not own:
+        return None
+    (of_own, params), (of_act, more) = _all_of(own), _all_of(recorded)
+    return f"(({of_own}) OR (e.occurred_at IS NULL AND {of_act}))", (*params, *more)
 
 
 def condition_of_scope(
@@ -117,7 +161,8 @@ def _by_actors(actors: Sequence[Actor | str]) -> _Part:
     params: list[Any] = []
     for actor in actors:
         if isinstance(actor, Actor):
-            parts.append("(a.actor_id = ? AND a.actor_kind = ?)")
+            # By the id: an index of kinds tells less, and SQLite might take that.
+            parts.append("(a.actor_id = ? AND a.actor_kind || '' = ?)")
             params += [actor.id, actor.kind]
         else:
             parts.append("a.actor_id = ?")

@@ -301,7 +301,8 @@ class PostgresDatabase:
         connection_of(session).execute(script.encode(), prepare=False)
 
     def replacing(self, session: Session, names: Sequence[str]) -> AbstractContextManager[None]:
-        return replacing(session, self._schema, [_PREFIX + name for name in names])
+        tables = [_PREFIX + name for name in names]
+        return replacing(session, self._schema, tables, [f"{_PREFIX}record"])
 
     def found_columns(self, session: Session) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

@@ -13,7 +13,7 @@ from modlog._domain.events import RecordedEvent
 from modlog._storage.codec import recorded_event
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.projection import EXISTENCE, FLAG, GRAVE, numbers, status_of_stream
-from modlog._storage.reading import recorded_sql, sources
+from modlog._storage.reading import recorded_sql, selected
 from modlog._storage.selecting import Condition
 from modlog._storage.sweeps.judging import (
     Rules,
@@ -62,9 +62,9 @@ class Sweeping:
     def selected_ids(self, condition: Condition, head: int) -> list[str]:
         """The accounts of the events up to a head for which a condition holds, by id."""
         rows = self.session.rows(
-            f"SELECT DISTINCT s.id FROM {sources(self.database)}"
-            f" WHERE s.kind = 'account' AND e.position <= ? AND {condition.sql} ORDER BY s.id",
-            (head, *condition.params),
+            f"SELECT DISTINCT s.id {selected(self.database, condition)}"
+            " AND s.kind = 'account' AND e.position <= ? ORDER BY s.id",
+            (*condition.params, head),
         )
         return [account_id for (account_id,) in rows]
 

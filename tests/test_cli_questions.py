@@ -132,3 +132,64 @@ def test_the_history_within_a_view(ledger):
     assert [event.version for event in view.history("1")] == [2]
     with pytest.raises(modlog.AccountNotFoundError):
         ledger.as_of(0).history("1")
+
+
+def test_the_log_has_an_entry_for_each_act_or_batch(run):
+    restored, deleted, second, first = lines(run("log", "--json"))
+    assert (restored["type"], restored["types"]) == ("account.restored", {"account.restored": 1})
+    assert (deleted["batch_id"], deleted["types"]) == ("march", {"account.deleted": 2})
+    assert (deleted["position"], deleted["last"]) == (3, 4)
+    assert [second["account_id"], first["account_id"]] == ["2", "1"]
+    assert lines(run("log", "--json", "--reverse")) == [first, second, deleted, restored]
+    assert lines(run("log", "--json", "-n", "1")) == [restored]
+    each = [one["position"] for one in lines(run("log", "--events", "--json"))]
+    assert each == [5, 4, 3, 2, 1]
+
+
+def test_the_log_as_people_see_it(run):
+    whole = " ".join(run("log").stdout.split())
+    assert "3–4 account.deleted × 2 when 2026-03-09 23:00:00 UTC by human wan why clean-up" in whole
+    told = run("log", "--oneline", "--actor", "human:qiu").stdout
+    assert told == "        5  2026-03-10 00:00:00Z  account.restored  human qiu  1  a mistake\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "positions"),
+    [
+        (("--account", "1"), [5, 3, 1]),
+        (("--actor", "wan", "--type", "account.deleted"), [4, 3]),
+        (("--actor-kind", "bot"), []),
+        (("--batch", "march", "--account", "2"), [4]),
+        (("--since", "2026-03-09 22:30", "--until", "2026-03-09 23:30"), [4, 3]),
+        (("--occurred-since", "2026-03-10"), [5]),
+        (("--occurred-until", "2026-03-09 22:30"), [2, 1]),
+        (("--policy", "p"), []),
+        (("--correlation", "c"), []),
+    ],
+)
+def test_the_log_takes_every_filter(run, arguments, positions):
+    found = lines(run("log", "--events", "--json", *arguments))
+    assert [one["position"] for one in found] == positions
+
+
+def test_the_log_is_followed(run, ledger, monkeypatch):
+    monkeypatch.setattr("modlog._cli.log.reading", lambda *_: ledger)
+    monkeypatch.setattr(
+        type(ledger), "head", property(lambda _: 3)
+    )  # as if the last two came while it waits
+    assert [one["position"] for one in lines(run("log", "-f", "-n", "2", "--json"))] == [4, 5]
+
+
+def test_what_would_be_without_any_selection_of_events(run):
+    (line,) = run("whatif", "--batch", "march").stdout.splitlines()
+    assert line == "deleted    → active     2  status, sanctions"
+    (change,) = lines(run("whatif", "--actor", "qiu", "--json"))
+    assert (change["account_id"], change["after"]["status"]) == ("1", "deleted")
+
+
+def test_a_revert_takes_every_filter(run, ledger):
+    who = ("--reason", "r", "--as", "human:mei", "--yes")
+    assert run("revert", *who).exit_code == 2  # every event is not what anybody means
+    result = run("revert", "--actor", "wan", "--type", "account.deleted", "--account", "2", *who)
+    assert result.exit_code == 0, result.stderr
+    assert [event.data for event in ledger.history("2")][2:] == [{"targets": [2]}]

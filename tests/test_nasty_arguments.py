@@ -205,6 +205,7 @@ CALLS: dict[str, Call] = {
         ),
     ),
     "ModLog.now": on_log("now"),
+    "ModLog.acts": on_log("acts"),
     "ModLog.diff": on_log("diff", lambda w: {"before": w.view, "after": w.log}),
     "ModLog.blame": on_log("blame", lambda w: {"account_id": "b"}),
     "ModLog.plan_revert": on_log(
@@ -276,6 +277,7 @@ NOT_HERE = {
 }
 # Made by the ledger, as answers; they have no methods.
 ANSWERS = {
+    "Act",
     "AcceptedClock",
     "Account",
     "AccountChange",

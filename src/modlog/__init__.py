@@ -59,6 +59,7 @@ from modlog._services.sweeps.plans import (
 )
 from modlog._services.upgrading import UpgradeOutcome, upgrade
 from modlog._services.views import View
+from modlog._storage.acts import Act
 from modlog._storage.checks import Finding
 from modlog._storage.clock import AcceptedClock
 from modlog._storage.upgrading import Migration
@@ -70,6 +71,7 @@ __all__ = [
     "AccountErasedError",
     "AccountExistsError",
     "AccountNotFoundError",
+    "Act",
     "Actor",
     "AppendOnlyError",
     "Blame",

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from attrs import asdict
 
 from modlog._domain.account import Account
 from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
+from modlog._domain.values import Actor
 from modlog._services.forensics import AccountChange
+
+
+def instant_of(instant: datetime) -> str:
+    """An instant to the second, in UTC, which whoever shows it says."""
+    return f"{instant:%Y-%m-%d %H:%M:%S}"
+
+
+def name_of(actor: Actor) -> str:
+    """Who acts, in a few words."""
+    return " ".join(filter(None, (actor.kind, actor.id, actor.version)))
 
 
 def account_data(account: Account) -> Mapping[str, object]:

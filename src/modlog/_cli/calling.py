@@ -29,6 +29,7 @@ _COMMANDS: Final = (
     ("begins without mode= and read_only=", "begins with modlog import"),
     ("() needs a reason: give reason=…", " needs a --reason"),
     ("override_protection=True with approved_by=", "--override-protection with --approved-by"),
+    ("say everything=True if that is meant", "choose some by --batch, --actor, --since …"),
     (", or set one for a block with modlog.acting(…)", ""),
     ("rebuild() makes", "log.rebuild() in Python makes"),
     ("as Actor.human('wan')", "as human:wan"),

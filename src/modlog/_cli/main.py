@@ -20,6 +20,7 @@ from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREA
 from modlog._cli.clock import accept_clock
 from modlog._cli.commands import ON_ACCOUNTS
 from modlog._cli.imports import import_
+from modlog._cli.log import log
 from modlog._cli.questions import QUESTIONS
 from modlog._cli.revert import revert
 from modlog._cli.sweep import sweep
@@ -114,6 +115,7 @@ def commands() -> None:
 for _command in (
     *ON_ACCOUNTS,
     import_,
+    log,
     *QUESTIONS,
     sweep,
     revert,

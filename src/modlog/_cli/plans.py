@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modlog._cli.terminal import instant_of, name_of, stacked, text
+from modlog._cli.answers import instant_of, name_of
+from modlog._cli.terminal import stacked, text
 from modlog._domain.sweeps import Outcome, SweepState
 from modlog._services.reverts.plans import RevertLine, RevertOutcome, RevertPlan
 from modlog._services.sweeps.plans import Outlier, SweepPlan

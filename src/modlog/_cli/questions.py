@@ -12,9 +12,11 @@ from attrs import asdict
 from modlog._cli.answers import account_data, blame_data, change_data, event_data
 from modlog._cli.calling import NO, options, print_json, reading
 from modlog._cli.escaping import visible
+from modlog._cli.selecting import selecting
 from modlog._cli.viewing import MOMENT, Viewpoint, viewed
 from modlog._domain.account import Status
 from modlog._domain.blame import blame
+from modlog._domain.selection import Selection
 from modlog._services.forensics import AccountChange
 from modlog._services.integrity import VerificationReport
 
@@ -84,6 +86,18 @@ def diff(
     """
     with reading(url, schema) as log:
         _tell_changes(log.diff(log.as_of(before), log.as_of(after)), as_json)
+
+
+@click.command()
+@selecting
+@options
+def whatif(*, selection: Selection, url: str, schema: str | None, as_json: bool) -> None:
+    """Show the accounts that would differ if some events had never been; it writes nothing.
+
+    Example: modlog whatif --batch clean-up-0309
+    """
+    with reading(url, schema) as log:
+        _tell_changes(log.diff(log, log.without(selection)), as_json)
 
 
 def _tell_changes(changes: Iterator[AccountChange], as_json: bool) -> None:
@@ -183,4 +197,4 @@ def _report_data(report: VerificationReport) -> Mapping[str, object]:
     return {"ok": report.ok, **asdict(report)}
 
 
-QUESTIONS: Final = (show, history, blame_, diff, accounts, count, verify)
+QUESTIONS: Final = (show, history, blame_, diff, whatif, accounts, count, verify)

@@ -1,18 +1,17 @@
-"""Taking a batch back from the command line."""
+"""Taking events back from the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any
 
 import click
 from attrs import asdict
 
 from modlog._cli.acting import actor_of, as_actor, ask, bar, yes
 from modlog._cli.calling import NO, complain, options, print_json, writing
+from modlog._cli.selecting import selecting
 from modlog._domain.selection import Selection
-from modlog._domain.values import ACTOR_KINDS, Actor
 from modlog._errors import MissingReasonError
 from modlog._services.reverts.plans import RevertOutcome, RevertPlan
 
@@ -20,15 +19,7 @@ _SHOWN = 10
 
 
 @click.command()
-@click.option("--batch", metavar="NAME", multiple=True, required=True, help="Of this batch.")
-@click.option("--account", metavar="ID", multiple=True, help="Only of this account.")
-@click.option(
-    "--actor",
-    "by",
-    metavar="ID",
-    multiple=True,
-    help="Only what this actor did: human:wan, or an id of any kind.",
-)
+@selecting
 @click.option("--reason", help="Why, in words; due unless with --dry-run.")
 @click.option("--dry-run", is_flag=True, help="Only show what it would come to.")
 @click.option("--name", help="Of the revert itself; the same again goes on where it stopped.")
@@ -37,9 +28,7 @@ _SHOWN = 10
 @options
 def revert(
     *,
-    batch: tuple[str, ...],
-    account: tuple[str, ...],
-    by: tuple[str, ...],
+    selection: Selection,
     reason: str | None,
     dry_run: bool,
     name: str | None,
@@ -50,17 +39,18 @@ def revert(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Take back what a batch has done.
+    """Take back what a batch has done, or any selection of events.
 
-    The result is the history in which it had never happened. The exit code is 1 if there is
+    The result is the history in which they had never happened. The exit code is 1 if there is
     nothing to take back, or if accounts were left alone.
+
+    Example: modlog revert --batch clean-up-0309 --reason "a mistake" --as human:mei --dry-run
     """
     who = actor_of(actor, own_account)
     if not (dry_run or reason):
         raise MissingReasonError("modlog revert needs --reason")
-    selected = _selected(batch, account, by)
     with writing(url, schema) as log:
-        plan = log.plan_revert(selected)
+        plan = log.plan_revert(selection)
         if dry_run:
             _show(plan, as_json)
         if not plan.accounts:
@@ -73,21 +63,6 @@ def revert(
         with bar("to revert") as move:
             outcome = plan.apply(batch_id=name, actor=who, reason=reason, progress=move)
     _tell(outcome, as_json)
-
-
-def _selected(batch: tuple[str, ...], account: tuple[str, ...], by: tuple[str, ...]) -> Selection:
-    given: dict[str, Any] = {"batch_id": batch}
-    if account:
-        given["account_id"] = account
-    if by:
-        given["actor"] = [_actor(text) for text in by]
-    return Selection(**given)
-
-
-def _actor(text: str) -> Actor | str:
-    """KIND:ID, or an id whatever its kind, which may have a colon of its own."""
-    kind, _, _ = text.partition(":")
-    return actor_of(text, None) if kind in ACTOR_KINDS and ":" in text else text
 
 
 def _ask(plan: RevertPlan) -> None:

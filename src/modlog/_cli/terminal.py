@@ -16,11 +16,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from modlog._cli.answers import instant_of, name_of
 from modlog._cli.escaping import visible, visible_json
 from modlog._domain.account import Account, Sanction, Status
 from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
-from modlog._domain.values import Actor, instant_text
+from modlog._domain.values import instant_text
 from modlog._services.import_outcomes import IngestOutcome
 from modlog._services.integrity import VerificationReport
 from modlog._services.reverts.plans import RevertProgress
@@ -50,14 +51,6 @@ def text(value: str, style: str = "") -> Text:
 
 def stacked(lines: Sequence[Text]) -> Text:
     return Text("\n", overflow="fold").join(lines)
-
-
-def instant_of(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S}"
-
-
-def name_of(actor: Actor) -> str:
-    return " ".join(filter(None, (actor.kind, actor.id, actor.version)))
 
 
 def _value(value: object) -> str:
@@ -143,6 +136,26 @@ def history(events: Sequence[RecordedEvent]) -> RenderableType:
             stacked([text(name_of(event.actor)), *_why(event), *_details(event.data)]),
         )
     return table
+
+
+def entry(first: RecordedEvent, last: int, types: str) -> RenderableType:
+    """Events that belong together: which, when, who and why; instants in UTC."""
+    places = f"{first.position:,}" if last == first.position else f"{first.position:,}–{last:,}"
+    one = [] if first.account_id is None or last != first.position else [text(first.account_id)]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(places, text(types, "bold"))
+    for name, lines in (
+        ("account", one),
+        ("when", [text(f"{instant_of(first.occurred_at)} UTC")]),
+        ("by", [text(name_of(first.actor))]),
+        ("why", _why(first)),
+        ("what", _details(first.data) if last == first.position else []),
+    ):
+        if lines:
+            grid.add_row(f"  {name}", stacked(lines))
+    return Group(grid, "")
 
 
 def facets(found: Sequence[Blame]) -> RenderableType:

@@ -23,9 +23,10 @@ from modlog._domain.values import (
 )
 from modlog._errors import AccountNotFoundError, InvalidInputError
 from modlog._services.work import Work
-from modlog._storage.reading import Pages
+from modlog._storage.acts import Act, ActPages
+from modlog._storage.reading import PAGE, Pages
 from modlog._storage.recorder import Backoff
-from modlog._storage.selecting import Condition
+from modlog._storage.selecting import Condition, after_position, both, up_to
 from modlog._storage.spans import Listing, Moment, count_at
 
 
@@ -104,19 +105,37 @@ class Questions:
             raise AccountNotFoundError(f"account {shown(account_id)} is not in this ledger")
         return events
 
-    def events(self, selection: Selection | None = None) -> Iterator[RecordedEvent]:
+    def events(
+        self, selection: Selection | None = None, *, newest_first: bool = False
+    ) -> Iterator[RecordedEvent]:
         """The selected events in the order of their positions, streaming.
 
         Those recorded after the call are left out. Events of other programs are not modlog's
         to show: `recorder.select_notifications` has them.
+
+        Args:
+            selection: the events; all if left out.
+            newest_first: from the log's end to its beginning.
         """
-        selection = Selection() if selection is None else selection
-        if not isinstance(selection, Selection):
-            raise InvalidInputError(f"events() takes a Selection, not {shown(selection)}")
+        selection = self._checked(selection, "events()")
         with self._work.reader() as reader:
             head = reader.head().position
             condition = reader.condition(selection)
+        if checked_truth(newest_first, "newest_first"):
+            return self._backwards(condition, head)
         return self._events(condition, head)
+
+    def _backwards(self, condition: Condition, head: int) -> Iterator[RecordedEvent]:
+        """In pieces of the log that grow where little is found, each kept whole for a moment."""
+        size = PAGE
+        while head > 0:
+            start = max(head - size, 0)
+            piece = both(condition, after_position(start))
+            found = list(self._events(piece, head))
+            yield from reversed(found)
+            head = start
+            if len(found) < PAGE:
+                size *= 2
 
     def _events(self, condition: Condition, head: int) -> Iterator[RecordedEvent]:
         pages = Pages(condition, head)
@@ -127,8 +146,48 @@ class Questions:
                 return
             yield from page
 
+    def acts(
+        self, selection: Selection | None = None, *, newest_first: bool = True
+    ) -> Iterator[Act]:
+        """The selected events as entries, streaming: one for all that share an act.
+
+        An act is what one transaction recorded under one envelope and of one type, as a chunk
+        of a sweep. Those recorded after the call are left out.
+
+        Args:
+            selection: the events; all if left out.
+            newest_first: the last of the log first, or the first.
+        """
+        selection = self._checked(selection, "acts()")
+        newest = checked_truth(newest_first, "newest_first")
+        with self._work.reader() as reader:
+            head = reader.head().position
+            condition = both(reader.condition(selection), up_to(head))
+        return self._acts(ActPages(condition, newest, head if newest else 0))
+
+    def _acts(self, pages: ActPages) -> Iterator[Act]:
+        while True:
+            with self._work.reader() as reader:
+                page = pages.next(reader)
+            if not page:
+                return
+            yield from page
+
+    @staticmethod
+    def _checked(selection: object, call: str) -> Selection:
+        if selection is None:
+            return Selection()
+        if not isinstance(selection, Selection):
+            raise InvalidInputError(f"{call} takes a Selection, not {shown(selection)}")
+        return selection
+
     def subscribe(
-        self, after: int = 0, follow: bool = True, timeout: float | None = None
+        self,
+        after: int = 0,
+        follow: bool = True,
+        timeout: float | None = None,
+        *,
+        selection: Selection | None = None,
     ) -> Iterator[RecordedEvent]:
         """Events after a position, and then those that any process records, as they come.
 
@@ -136,18 +195,17 @@ class Questions:
             after: start behind this position; 0 for the beginning.
             follow: wait for more at the end of the log; False ends there.
             timeout: end when nothing new came for so many seconds; None waits for ever.
+            selection: only these events; all if left out.
 
         Raises:
             InvalidInputError: no position, or a time that is none.
         """
         after = checked_position(after, "after")
         wait = checked_seconds(timeout, "timeout") if checked_truth(follow, "follow") else 0.0
-        with self._work.reader() as reader:
-            condition = reader.condition(Selection(after_position=after))
-        return self._follow(condition, after, wait)
+        return self._follow(self._checked(selection, "subscribe()"), after, wait)
 
     def _follow(
-        self, condition: Condition, after: int, timeout: float | None
+        self, selection: Selection, after: int, timeout: float | None
     ) -> Iterator[RecordedEvent]:
         signal = self._work.store.signal
         wait = Backoff(timeout)
@@ -155,7 +213,8 @@ class Questions:
             seen = signal.count
             with self._work.reader() as reader:
                 head = reader.head().position
-                events = reader.events_page(condition, after, head)
+                # Asked anew, as an instant that lay ahead may have passed.
+                events = reader.events_page(reader.condition(selection), after, head)
             yield from events
             after = max(after, events[-1].position if events else head)
             if events:

@@ -143,6 +143,11 @@ def up_to(position: int) -> Condition:
     return Condition("e.position <= ?", (position,))
 
 
+def after_position(position: int) -> Condition:
+    """The events after a position."""
+    return Condition("e.position > ?", (position,))
+
+
 def _all_of(parts: Sequence[_Part]) -> _Part:
     return (
         " AND ".join(sql for sql, _ in parts) or "1 = 1",

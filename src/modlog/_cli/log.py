@@ -1,0 +1,122 @@
+"""The log from the command line, as `git log` shows a history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby, islice
+
+import click
+from attrs import frozen
+
+from modlog._cli.answers import event_data, instant_of, name_of
+from modlog._cli.calling import options, print_json, reading
+from modlog._cli.escaping import visible
+from modlog._cli.selecting import selecting
+from modlog._domain.events import RecordedEvent
+from modlog._domain.selection import Selection
+from modlog._services.ledger import ModLog
+from modlog._storage.acts import Act
+
+
+@frozen
+class Entry:
+    """What is shown as one: a batch's acts that follow each other, or an act without a batch.
+
+    Attributes:
+        first: the first of its events.
+        last: the position of the last of them.
+        types: how many events of each type it has.
+    """
+
+    first: RecordedEvent
+    last: int
+    types: Mapping[str, int]
+
+    @classmethod
+    def of(cls, acts: Iterable[Act]) -> Entry:
+        """The entry of acts that belong together."""
+        inside = sorted(acts, key=lambda act: act.first.position)
+        types: dict[str, int] = {}
+        for act in inside:
+            types[act.first.type] = types.get(act.first.type, 0) + act.events
+        return cls(inside[0].first, max(act.last for act in inside), types)
+
+
+@click.command()
+@selecting
+@click.option("--limit", "-n", type=click.IntRange(min=1), help="So many entries at most.")
+@click.option("--reverse", is_flag=True, help="The first entries of the log first.")
+@click.option("--events", is_flag=True, help="Each event by itself, not acts and batches.")
+@click.option("--oneline", is_flag=True, help="A line an entry.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with each event as it is recorded.")
+@options
+def log(
+    *,
+    selection: Selection,
+    limit: int | None,
+    reverse: bool,
+    events: bool,
+    oneline: bool,
+    follow: bool,
+    url: str,
+    schema: str | None,
+    as_json: bool,
+) -> None:
+    """Show what was recorded, the newest first: an entry for each act or batch.
+
+    Example: modlog log --actor human:wan --since "2 hours ago"
+    """
+    with reading(url, schema) as ledger:
+        if follow:
+            entries: Iterator[Entry] = map(
+                _alone, ledger.subscribe(after=ledger.head, selection=selection)
+            )
+        elif events:
+            entries = map(_alone, ledger.events(selection, newest_first=not reverse))
+        else:
+            entries = _acts(ledger, selection, newest_first=not reverse)
+        tell = _tell_as_json if as_json else _tell_in_a_line if oneline else _tell
+        for entry in islice(entries, limit):
+            tell(entry)
+
+
+def _alone(event: RecordedEvent) -> Entry:
+    return Entry(event, event.position, {event.type: 1})
+
+
+def _acts(ledger: ModLog, selection: Selection, newest_first: bool) -> Iterator[Entry]:
+    def together(act: Act) -> tuple[str | None, int]:
+        batch = act.first.batch_id
+        return batch, 0 if batch else act.first.position
+
+    for _, acts in groupby(ledger.acts(selection, newest_first=newest_first), together):
+        yield Entry.of(acts)
+
+
+def _tell_as_json(entry: Entry) -> None:
+    print_json({**event_data(entry.first), "last": entry.last, "types": entry.types})
+
+
+def _tell_in_a_line(entry: Entry) -> None:
+    event = entry.first
+    whose = event.account_id if entry.last == event.position else event.batch_id
+    said = (
+        f"{event.position:>9}  {instant_of(event.occurred_at)}Z  {_types(entry)}",
+        name_of(event.actor),
+        whose,
+        event.reason,
+    )
+    click.echo("  ".join(visible(one) for one in said if one))
+
+
+def _tell(entry: Entry) -> None:
+    from modlog._cli import terminal
+
+    terminal.show(terminal.entry(entry.first, entry.last, _types(entry)))
+
+
+def _types(entry: Entry) -> str:
+    return ", ".join(
+        type_name if number == 1 else f"{type_name} × {number:,}"
+        for type_name, number in entry.types.items()
+    )

@@ -256,6 +256,7 @@ CALLS: dict[str, Call] = {
 }
 # What nobody calls with values of his own, and what has a test of its own.
 NOT_HERE = {
+    "ModLog.names_from": "shells ask it",
     "ModLog": "modlog.open makes it",
     "View": "as_of, without, with_ and now make it",
     "RevertPlan": "plan_revert makes it",

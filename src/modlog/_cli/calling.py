@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import click
@@ -85,11 +86,28 @@ def writing(url: str, schema: str | None) -> ModLog:
     return open_ledger(f"{url}?mode=rw" if is_file else url, schema=schema, guardrails=Guardrails())
 
 
+def tell(texts: Iterable[str]) -> None:
+    """Print what may be long as it comes, through a pager where the terminal has one."""
+    if sys.stdout.isatty():
+        os.environ.setdefault("LESS", "FRX")  # what fits the screen is shown without asking
+        # It ends the last line itself.
+        click.echo_via_pager(f"\n{text}" if n else text for n, text in enumerate(texts))
+        return
+    for text in texts:
+        click.echo(text)
+
+
 def print_json(value: object) -> None:
+    """One JSON value, in a line."""
+    click.echo(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """A JSON value in a line, as the standard output can take it."""
     text = visible_json(value)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        text = ascii_json(text)  # what a stream escapes by itself is no JSON
-    click.echo(text)
+        return ascii_json(text)  # what a stream escapes by itself is no JSON
+    return text

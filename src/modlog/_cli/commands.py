@@ -12,6 +12,7 @@ from attrs import frozen
 from modlog._cli.acting import actor_of, as_actor
 from modlog._cli.answers import event_data
 from modlog._cli.calling import options, print_json, writing
+from modlog._cli.completing import account_ids, batch_ids
 from modlog._cli.instants import INSTANT
 from modlog._cli.lines import record_in
 from modlog._domain.values import shown
@@ -23,7 +24,9 @@ Decorator = Callable[[Any], Any]
 _ENVELOPE: Final = (
     click.option("--reason", help="Why, in words."),
     click.option("--policy", metavar="CODE", help="The rule that is applied."),
-    click.option("--batch", "batch_id", metavar="NAME", help="What it is part of."),
+    click.option(
+        "--batch", "batch_id", metavar="NAME", shell_complete=batch_ids, help="What it is part of."
+    ),
     click.option(
         "--correlation",
         "correlation_id",
@@ -52,7 +55,7 @@ _OVERRIDING: Final = (
     ),
     click.option("--approved-by", metavar="KIND:ID", help="The second person, who agrees to that."),
 )
-_ID: Final = click.argument("account_id", metavar="ID")
+_ID: Final = click.argument("account_id", metavar="ID", shell_complete=account_ids)
 _SET: Final = click.option(
     "--set", "values", metavar="KEY=TEXT", multiple=True, help="A key of the profile."
 )

@@ -9,7 +9,7 @@ import click
 from attrs import frozen
 
 from modlog._cli.answers import event_data, instant_of, name_of
-from modlog._cli.calling import options, print_json, reading
+from modlog._cli.calling import json_text, options, reading, tell
 from modlog._cli.escaping import visible
 from modlog._cli.selecting import selecting
 from modlog._domain.events import RecordedEvent
@@ -75,9 +75,13 @@ def log(
             entries = map(_alone, ledger.events(selection, newest_first=not reverse))
         else:
             entries = _acts(ledger, selection, newest_first=not reverse)
-        tell = _tell_as_json if as_json else _tell_in_a_line if oneline else _tell
-        for entry in islice(entries, limit):
-            tell(entry)
+        written = _in_json if as_json else _in_a_line if oneline else _in_full
+        texts = map(written, islice(entries, limit))
+        if follow or as_json:
+            for text in texts:
+                click.echo(text)
+        else:
+            tell(texts)
 
 
 def _alone(event: RecordedEvent) -> Entry:
@@ -93,11 +97,11 @@ def _acts(ledger: ModLog, selection: Selection, newest_first: bool) -> Iterator[
         yield Entry.of(acts)
 
 
-def _tell_as_json(entry: Entry) -> None:
-    print_json({**event_data(entry.first), "last": entry.last, "types": entry.types})
+def _in_json(entry: Entry) -> str:
+    return json_text({**event_data(entry.first), "last": entry.last, "types": entry.types})
 
 
-def _tell_in_a_line(entry: Entry) -> None:
+def _in_a_line(entry: Entry) -> str:
     event = entry.first
     whose = event.account_id if entry.last == event.position else event.batch_id
     said = (
@@ -106,13 +110,13 @@ def _tell_in_a_line(entry: Entry) -> None:
         whose,
         event.reason,
     )
-    click.echo("  ".join(visible(one) for one in said if one))
+    return "  ".join(visible(one) for one in said if one)
 
 
-def _tell(entry: Entry) -> None:
+def _in_full(entry: Entry) -> str:
     from modlog._cli import terminal
 
-    terminal.show(terminal.entry(entry.first, entry.last, _types(entry)))
+    return terminal.rendered(terminal.entry(entry.first, entry.last, _types(entry)))
 
 
 def _types(entry: Entry) -> str:

@@ -19,6 +19,7 @@ from modlog._cli import streams
 from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREAD, complain
 from modlog._cli.clock import accept_clock
 from modlog._cli.commands import ON_ACCOUNTS
+from modlog._cli.completing import VARIABLE, completion
 from modlog._cli.imports import import_
 from modlog._cli.log import log
 from modlog._cli.questions import QUESTIONS
@@ -54,7 +55,7 @@ _ANSWERS: Final = (
 def main() -> None:
     """Run the command that the arguments name, and exit."""
     streams.prepare()
-    commands(prog_name="modlog")
+    commands(prog_name="modlog", complete_var=VARIABLE)
 
 
 class _Commands(click.Group):
@@ -121,5 +122,6 @@ for _command in (
     revert,
     accept_clock,
     upgrade,
+    completion,
 ):
     commands.add_command(_command)

@@ -10,7 +10,8 @@ import click
 from attrs import asdict
 
 from modlog._cli.answers import account_data, blame_data, change_data, event_data
-from modlog._cli.calling import NO, options, print_json, reading
+from modlog._cli.calling import NO, options, print_json, reading, tell
+from modlog._cli.completing import account_ids
 from modlog._cli.escaping import visible
 from modlog._cli.selecting import selecting
 from modlog._cli.viewing import MOMENT, Viewpoint, viewed
@@ -22,7 +23,7 @@ from modlog._services.integrity import VerificationReport
 
 
 @click.command()
-@click.argument("account_id", metavar="ID")
+@click.argument("account_id", metavar="ID", shell_complete=account_ids)
 @viewed
 @options
 def show(
@@ -47,7 +48,7 @@ def show(
 
 
 @click.command("blame")
-@click.argument("account_id", metavar="ID")
+@click.argument("account_id", metavar="ID", shell_complete=account_ids)
 @viewed
 @options
 def blame_(
@@ -65,7 +66,7 @@ def blame_(
         return
     from modlog._cli import terminal
 
-    terminal.show(terminal.facets(facets))
+    tell([terminal.rendered(terminal.facets(facets))])
 
 
 @click.command()
@@ -101,17 +102,21 @@ def whatif(*, selection: Selection, url: str, schema: str | None, as_json: bool)
 
 
 def _tell_changes(changes: Iterator[AccountChange], as_json: bool) -> None:
-    for change in changes:
-        if as_json:
+    if as_json:
+        for change in changes:
             print_json(change_data(change))
-            continue
-        before, after = (one.status if one else "unknown" for one in (change.before, change.after))
-        facets = ", ".join(change.facets)
-        click.echo(f"{before:<10} → {after:<10} {visible(change.id)}  {facets}")
+    else:
+        tell(map(_changed, changes))
+
+
+def _changed(change: AccountChange) -> str:
+    before, after = (one.status if one else "unknown" for one in (change.before, change.after))
+    facets = ", ".join(change.facets)
+    return f"{before:<10} → {after:<10} {visible(change.id)}  {facets}"
 
 
 @click.command()
-@click.argument("account_id", metavar="ID")
+@click.argument("account_id", metavar="ID", shell_complete=account_ids)
 @options
 def history(account_id: str, url: str, schema: str | None, as_json: bool) -> None:
     """Show every event of account ID."""
@@ -123,7 +128,7 @@ def history(account_id: str, url: str, schema: str | None, as_json: bool) -> Non
         return
     from modlog._cli import terminal
 
-    terminal.show(terminal.history(events))
+    tell([terminal.rendered(terminal.history(events))])
 
 
 @click.command()
@@ -150,11 +155,12 @@ def accounts(
     Example: modlog accounts --status deleted --as-of "2026-11-21 11:44"
     """
     with reading(url, schema) as log:
-        for account in viewpoint.of(log).accounts(status=status or None, flagged=flagged):
-            if as_json:
+        found = viewpoint.of(log).accounts(status=status or None, flagged=flagged)
+        if as_json:
+            for account in found:
                 print_json(account_data(account))
-            else:
-                click.echo(f"{account.status:<10} {visible(account.id)}")
+        else:
+            tell(f"{account.status:<10} {visible(account.id)}" for account in found)
 
 
 @click.command()

@@ -10,6 +10,7 @@ import click
 
 from modlog._cli.acting import actor_of
 from modlog._cli.calling import Command
+from modlog._cli.completing import account_ids, batch_ids
 from modlog._cli.instants import INSTANT
 from modlog._domain.events import EVENT_CLASSES
 from modlog._domain.selection import Selection
@@ -17,7 +18,15 @@ from modlog._domain.values import ACTOR_KINDS, Actor
 
 # Options by the filter that they give, in the order in which help shows them.
 _OPTIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
-    "account_id": ("--account", {"metavar": "ID", "multiple": True, "help": "Of this account."}),
+    "account_id": (
+        "--account",
+        {
+            "metavar": "ID",
+            "multiple": True,
+            "shell_complete": account_ids,
+            "help": "Of this account.",
+        },
+    ),
     "actor": (
         "--actor",
         {
@@ -30,7 +39,15 @@ _OPTIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
         "--actor-kind",
         {"type": click.Choice(ACTOR_KINDS), "multiple": True, "help": "By actors of this kind."},
     ),
-    "batch_id": ("--batch", {"metavar": "NAME", "multiple": True, "help": "Of this batch."}),
+    "batch_id": (
+        "--batch",
+        {
+            "metavar": "NAME",
+            "multiple": True,
+            "shell_complete": batch_ids,
+            "help": "Of this batch.",
+        },
+    ),
     "type": (
         "--type",
         {

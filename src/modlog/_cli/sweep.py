@@ -11,6 +11,7 @@ from attrs import asdict
 
 from modlog._cli.acting import actor_of, as_actor, ask, bar, yes
 from modlog._cli.calling import NO, complain, options, print_json, reading, writing
+from modlog._cli.completing import batch_ids
 from modlog._cli.escaping import visible
 from modlog._cli.lines import opened
 from modlog._domain.sweeps import ACTIONS, Outcome, SweepState
@@ -129,7 +130,7 @@ def _data(planned: SweepPlan) -> Mapping[str, object]:
 
 
 @sweep.command()
-@click.argument("batch", metavar="NAME")
+@click.argument("batch", metavar="NAME", shell_complete=batch_ids)
 @click.option(
     "--accounts", is_flag=True, help="Instead, each account that is through and what became of it."
 )
@@ -154,7 +155,7 @@ def _print_outcomes(planned: SweepPlan, as_json: bool) -> None:
 
 
 @sweep.command()
-@click.argument("batch", metavar="NAME")
+@click.argument("batch", metavar="NAME", shell_complete=batch_ids)
 @click.option("--reason", help="Why, in words.")
 @as_actor
 @yes
@@ -180,7 +181,7 @@ def approve(
 
 
 @sweep.command()
-@click.argument("batch", metavar="NAME")
+@click.argument("batch", metavar="NAME", shell_complete=batch_ids)
 @click.option("--reason", required=True, help="Why, in words.")
 @as_actor
 @options
@@ -208,7 +209,7 @@ def _tell(planned: SweepPlan, as_json: bool) -> None:
 
 
 @sweep.command()
-@click.argument("batch", metavar="NAME")
+@click.argument("batch", metavar="NAME", shell_complete=batch_ids)
 @as_actor
 @yes
 @options

@@ -37,12 +37,17 @@ _COLOURS: Final[Mapping[Status, str]] = {
 
 def show(renderable: RenderableType, err: bool = False) -> None:
     """Print to standard output, or to standard error."""
-    console = Console(highlight=False, markup=False, emoji=False)
     # Written by click, which leaves a broken pipe to its caller.
+    click.echo(rendered(renderable), err=err)
+
+
+def rendered(renderable: RenderableType) -> str:
+    """The lines that are to be printed."""
+    console = Console(highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(renderable)
     lines = captured.get().splitlines()
-    click.echo("\n".join(line.rstrip() for line in lines), err=err)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def text(value: str, style: str = "") -> Text:

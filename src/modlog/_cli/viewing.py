@@ -11,6 +11,7 @@ import click
 from attrs import frozen
 
 from modlog._cli.calling import Command
+from modlog._cli.completing import batch_ids
 from modlog._cli.instants import INSTANT
 from modlog._domain.selection import Selection
 from modlog._errors import InvalidInputError
@@ -73,6 +74,7 @@ def viewed(command: Callable[..., Any]) -> Command:
         "without",
         metavar="NAME",
         multiple=True,
+        shell_complete=batch_ids,
         help="As if this batch had never been; may be repeated.",
     )
     @wraps(command)

@@ -85,6 +85,13 @@ class Questions:
             for account_id, state in page:
                 yield account_at(account_id, state, at)
 
+    def names_from(self, kind: str, beginning: str) -> list[str]:
+        """A hundred ids of accounts, or names of batches, that begin like this, for a shell."""
+        with self._work.reader() as reader:
+            return [
+                name for name in reader.names_from(kind, beginning) if name.startswith(beginning)
+            ]
+
     def count(self) -> Mapping[Status, int]:
         """How many accounts have each status now, zeros included."""
         with self._work.reader() as reader:

@@ -139,6 +139,15 @@ class Reader:
             found.setdefault(str(event.account_id), []).append(event)
         return found
 
+    def names_from(self, kind: str, first: str) -> list[str]:
+        """A hundred ids of accounts, or names of batches, in their order from one on."""
+        sql = (
+            f"SELECT id FROM {self._table('streams')} WHERE kind = 'account' AND id >= ?"
+            if kind == "account"
+            else f"SELECT DISTINCT batch_id FROM {self._table('acts')} WHERE batch_id >= ?"
+        )
+        return [name for (name,) in self.session.rows(f"{sql} ORDER BY 1 LIMIT 100", (first,))]
+
     def events_page(self, condition: Condition, after: int, head: int) -> list[RecordedEvent]:
         """The next events up to a head for which a condition holds, by position."""
         # Where few events are meant, PostgreSQL would else walk the log to spare itself a sort.

@@ -1,6 +1,9 @@
 """The laws of reversal, on every kind of store, beside a model of dictionaries."""
 
 from collections import Counter
+from contextlib import suppress
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from attrs import evolve
@@ -9,17 +12,19 @@ from hypothesis import strategies as st
 
 from modlog import Actor, IrreversibleError, Selection
 from modlog._domain.account import replay
-from modlog._domain.events import AccountNoted, EventsReverted
+from modlog._domain.events import AccountNoted, Envelope, EventsReverted
 from modlog._domain.reverts import reversal
+from modlog._services.reverts import applying
 from modlog.testing import histories
 from tests import reverting_model as model
 from tests.laws import PURE, STORE
 from tests.likeness import assert_same, plain_account, plain_event, plain_state
 from tests.model import STATUSES
+from tests.recording import append, record
 
 pytestmark = pytest.mark.laws
 
-WAN = {"actor": Actor.human("wan"), "reason": "it was a mistake"}
+WAN: dict[str, Any] = {"actor": Actor.human("wan"), "reason": "it was a mistake"}
 
 
 def rows(log):
@@ -32,6 +37,11 @@ def rows(log):
 
 def plain(log):
     return [plain_account(account) for account in log.accounts()]
+
+
+def in_sets_or_not(data):
+    """Plain reverts are written in sets where they are many, and these here are few."""
+    return patch.object(applying, "FEW", data.draw(st.sampled_from((0, applying.FEW))))
 
 
 def states(accounts):
@@ -90,7 +100,8 @@ def test_a_revert_is_the_history_without_its_targets(fresh_place, world, data):
         assert rows(log) == raw
 
         # Its application.
-        outcome = plan.apply(**WAN)
+        with in_sets_or_not(data):
+            outcome = plan.apply(**WAN)
         assert (outcome.reverted, outcome.targets) == (plan.accounts, plan.targets)
         assert (outcome.already, outcome.changed) == (0, ())
         assert outcome.irreversible == plan.irreversible
@@ -139,7 +150,8 @@ def test_the_sets_the_replay_and_the_model_agree(fresh_place, data):
         lines = model.plan(events, chosen, clock())
         plan = log.plan_revert(Selection(type=types))
         assert plan.moves == model.moves(lines)
-        plan.apply(**WAN)
+        with in_sets_or_not(data):
+            plan.apply(**WAN)
         for line in lines:
             id_ = line["account_id"]
             assert_same(plain_state(replay(log.history(id_))), expected[id_])
@@ -205,6 +217,34 @@ def test_a_reversal_can_be_reversed_as_often_as_one_likes(fresh_place, world, da
             outcome = log.revert(Selection(batch_id=outcome.batch_id), **WAN)
             assert_same(states(plain(log)), expected)
         assert log.verify().findings == ()
+
+
+@STORE
+@given(
+    history=histories(account_id="a", erasures=True, max_size=8),
+    steps=st.lists(st.sampled_from(("last", "last", "last", "some", "note")), max_size=8),
+    data=st.data(),
+)
+def test_a_chain_of_reverts_is_its_replay(fresh_place, history, steps, data):
+    """Laws 1, 3 and 8: where the last event is taken back, nothing is replayed."""
+    clock = data.draw(model.clocks(history[-1].recorded_at))
+    with fresh_place() as place, place.open(clock=clock) as log:
+        record(log, history)
+        for step in steps:
+            state, head = replay(log.history("a")), log.head
+            versions = {head} if step == "last" else data.draw(some_of(head))
+            expected = reversal(log.history("a"), versions).after if step != "note" else state
+            if step == "note":
+                append(log, "a", AccountNoted("x"), Envelope(**WAN))
+            else:
+                with suppress(IrreversibleError):
+                    log.revert(Selection(positions=sorted(versions)), **WAN)
+            assert_same(plain_state(replay(log.history("a"))), plain_state(expected))
+            assert log.verify().findings == ()
+
+
+def some_of(head):
+    return st.sets(st.integers(max(1, head - 3), head), min_size=1, max_size=3)
 
 
 @PURE

@@ -227,6 +227,18 @@ def test_a_revert_and_its_own_reversal(log):
     assert log.verify().ok
 
 
+def test_a_revert_behind_which_the_account_was_sanctioned_again(log):
+    log.create("a", **WAN)
+    suspended = log.suspend("a", **WAN).position
+    log.revert(Selection(positions=[suspended]), **SORRY)
+    taken_back = log.head
+    log.delete("a", **WAN)
+    log.revert(Selection(positions=[taken_back]), **SORRY)
+
+    assert set(log.account("a").sanctions) == {2, 4}
+    assert log.verify().ok
+
+
 def test_every_plain_argument_reaches_the_event(log, clock):
     clean_up(log, 1)
     then = clock() - timedelta(days=1)

@@ -143,6 +143,11 @@ class AccountState:
         """Whether what each of these versions began stands."""
         return all(any(version in stays for stays in self.stays.values()) for version in versions)
 
+    def stand(self, stays: Mapping[int, Stay]) -> None:
+        """Let these stand under their versions, whatever began them."""
+        for version, stay in stays.items():
+            self.stays[stay.facet][version] = stay
+
     def forget(self, versions: Iterable[int]) -> None:
         """Let what these versions began not stand any more."""
         for version in versions:

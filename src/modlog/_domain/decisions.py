@@ -85,16 +85,26 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     name: tuple(attrs.fields_dict(cls)) for name, cls in COMMANDS.items()
 }
 # What of an account each command depends on, beside its version and profile.
-_ALWAYS: Final[tuple[Facet, ...]] = ("existence", "protection", "erasure")
+ALWAYS_KNOWN: Final[tuple[Facet, ...]] = ("existence", "protection", "erasure")
 KNOWN_TO: Final[Mapping[str, tuple[Facet, ...]]] = {
-    **dict.fromkeys(COMMANDS, _ALWAYS),
-    "restore": (*_ALWAYS, "sanction"),
-    "clear_flags": (*_ALWAYS, "flag"),
+    **dict.fromkeys(COMMANDS, ALWAYS_KNOWN),
+    "restore": (*ALWAYS_KNOWN, "sanction"),
+    "clear_flags": (*ALWAYS_KNOWN, "flag"),
 }
 # What takes something away from somebody, or lifts a barrier, is never done without why.
 REASON_IS_DUE: Final = frozenset(
     {"suspend", "delete", "restore", "unprotect", "revert", "sweep", "accept_clock"}
 )
+
+
+def named_by(command: Command) -> tuple[Facet, tuple[int, ...]] | None:
+    """The versions that a command names, and of what; None if it means all that is in force."""
+    match command:
+        case Restore(lifts=versions) if versions:
+            return "sanction", versions
+        case ClearFlags(flags=versions) if versions:
+            return "flag", versions
+    return None
 
 
 def decide(account_id: str, state: AccountState, command: Command, at: datetime) -> AccountEvent:

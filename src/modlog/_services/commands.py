@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from modlog._domain.account import AccountState
-from modlog._domain.decisions import COMMANDS, KNOWN_TO, decide
+from modlog._domain.decisions import (
+    ALWAYS_KNOWN,
+    COMMANDS,
+    KNOWN_TO,
+    Command,
+    decide,
+    named_by,
+)
 from modlog._domain.effects import FACETS, Facet
 from modlog._domain.events import AccountNoted, ActionRefused, Draft, Envelope, RecordedEvent
 from modlog._domain.guardrails import looks_beyond
@@ -177,6 +184,7 @@ class Commands:
 
         def decided(reader: Reader, state: AccountState, instant: datetime) -> Draft:
             _check_expected(account_id, state, expected)
+            _look_up(reader, account_id, state, command)
             event = decide(account_id, state, command, envelope.occurred_at or instant)
             if self._work.guardrails.enabled:
                 intended = Intended(
@@ -191,9 +199,9 @@ class Commands:
             return Draft(account_id, state.version + 1, event, envelope)
 
         try:
+            facets = self._known(name, command)
             beyond = self._work.guardrails.enabled and looks_beyond(envelope.actor, name)
             record = self._work.store.record if beyond else self._work.store.record_optimistically
-            facets = self._facets(name)
             if override is None and self._work.writer() is None:
                 return record(account_id, decided, key, self._work.clock(), facets)
             return self._carry_out(account_id, decided, key, override, facets)
@@ -201,9 +209,11 @@ class Commands:
             self._work.refused(account_id, ActionRefused(name, error.rule), envelope)
             raise
 
-    def _facets(self, name: str) -> Sequence[Facet]:
+    def _known(self, name: str, command: Command) -> Sequence[Facet]:
         """What of an account a command has to know: it costs what it touches."""
-        return FACETS if self._work.guardrails.rules else KNOWN_TO[name]
+        if self._work.guardrails.rules:
+            return FACETS
+        return ALWAYS_KNOWN if named_by(command) else KNOWN_TO[name]
 
     def _carry_out(
         self,
@@ -262,6 +272,16 @@ class Commands:
         """
         with self._work.within(connection):
             yield
+
+
+def _look_up(reader: Reader, account_id: str, state: AccountState, command: Command) -> None:
+    """Let what a command names stand in the account's state; if not all does, all that stands."""
+    if not state.created or (named := named_by(command)) is None:
+        return
+    facet, versions = named
+    state.stand(reader.standing(account_id, versions))
+    if not state.stays[facet].keys() >= set(versions):
+        state.stays[facet] = reader.states([account_id], (facet,))[account_id].stays[facet]
 
 
 def _check_expected(account_id: str, state: AccountState, expected: int | None) -> None:

@@ -21,7 +21,6 @@ from modlog._domain.values import (
     checked_id,
     checked_text,
     is_mapping,
-    is_storable,
     parsed_instant,
     shown,
     to_micros,
@@ -38,7 +37,14 @@ from modlog._errors import (
 )
 from modlog._services.acting import settled_actor
 from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
-from modlog._services.records import Unreadable, read_command, record_text
+from modlog._services.records import (
+    IMPORTED_WITH,
+    Unreadable,
+    read_command,
+    reason_given,
+    record_text,
+    texts_in,
+)
 from modlog._services.requests import request_digest
 from modlog._storage.keys import Answer, KeyRow, kept_as
 from modlog._storage.writing import Batch, Writer
@@ -145,7 +151,7 @@ class _Import:
     _actors: dict[object, Actor] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        self.reason = f"imported with {self.batch_id}"
+        self.reason = f"{IMPORTED_WITH}{self.batch_id}"
 
     def load(self, writer: Writer, account_ids: set[str]) -> None:
         """Have the states of these accounts, as they are now."""
@@ -206,8 +212,8 @@ class _Chunk:
     def look_up(self, block: Sequence[tuple[int, object]]) -> None:
         """Have everything that records are decided on."""
         named = [record for _, record in block if is_mapping(record)]
-        self.importing.load(self.writer, set(_texts(named, "account_id")))
-        self._answered = self.writer.answered(_texts(named, "key"))
+        self.importing.load(self.writer, set(texts_in(named, "account_id")))
+        self._answered = self.writer.answered(texts_in(named, "key"))
 
     def take(self, block: Sequence[tuple[int, object]]) -> None:
         """Decide each record on the state that the ones before it left, and write its events."""
@@ -220,8 +226,7 @@ class _Chunk:
                 except ModlogError as error:
                     self._reject(line, record, error)
             for id_, old in self.before.items():  # the last events are still being written
-                stream = self.writer.streams[id_]
-                self.batch.changes.turn(stream, old, self.importing.states[id_])
+                self.batch.changes.turn(self.writer.streams[id_], old, self.importing.states[id_])
 
     def _reject(self, line: int, record: object, error: ModlogError) -> None:
         self.rejected.append(
@@ -239,7 +244,7 @@ class _Chunk:
             raise InvalidInputError("a record needs at: when it happened")
         at = parsed_instant(record["at"], "at")
         given = shape.circumstances_of(record)
-        reason = given.get("reason")
+        reason = reason_given(given.get("reason"))
         envelope = self._envelope(record.get("actor"), given, at)
         key = record.get("key")
         if key is None:
@@ -393,11 +398,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _texts(records: Iterable[Mapping[str, Any]], name: str) -> Iterator[str]:
-    """The values of one field that may be what they should be; the others are rejected later."""
-    for record in records:
-        value = record.get(name)
-        if isinstance(value, str) and is_storable(value):
-            yield value

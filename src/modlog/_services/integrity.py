@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
+from modlog._services.answers import check_answers
 from modlog._storage.checks import CHECKS, Finding, kinds_of_events
 from modlog._storage.clock import AcceptedClock, accepted_clocks
 from modlog._storage.comparing import (
@@ -55,7 +56,7 @@ def verify(store: Store, progress: Callable[[int], object] | None = None) -> Ver
     findings: list[Finding] = []
     with store.snapshot() as reader:
         database, session = store.database, reader.session
-        for check in (*CHECKS, check_sweeps_whole):
+        for check in (*CHECKS, check_answers, check_sweeps_whole):
             findings += check(database, session)
         replaying = _Replaying(database, session, progress)
         findings += replaying.compare()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -20,6 +20,7 @@ from modlog._domain.values import (
     checked_text,
     instant_text,
     is_mapping,
+    is_storable,
     shown,
 )
 from modlog._errors import InvalidInputError
@@ -34,6 +35,8 @@ _CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "correlation_id": checked_id,
 }
 _COMMON: Final = frozenset(("do", "account_id", "at", "actor", "key", *_CIRCUMSTANCES))
+# How the reason begins that an import fills in, before the name of the batch.
+IMPORTED_WITH: Final = "imported with "
 _BARE: Final[Mapping[str, Command]] = {
     "delete": AccountDeleted(),
     "protect": AccountProtected(),
@@ -121,6 +124,19 @@ def read_command(record: object) -> tuple[Mapping[str, Any], Shape, str, Command
         raise InvalidInputError(f"do must be one of {', '.join(COMMANDS)}, not {shown(name)}")
     shape = _shape(name, tuple(record))
     return record, shape, checked_id(record["account_id"], "account_id"), shape.command_of(record)
+
+
+def reason_given(reason: str | None) -> str | None:
+    """The reason of a record as its request has it: all that are blank are the same."""
+    return reason if reason is None or reason.strip() else ""
+
+
+def texts_in(records: Iterable[Mapping[str, Any]], name: str) -> Iterator[str]:
+    """The values of one field that may be what they should be; others are rejected later."""
+    for record in records:
+        value = record.get(name)
+        if isinstance(value, str) and is_storable(value):
+            yield value
 
 
 def record_text(record: Mapping[str, Any]) -> str:

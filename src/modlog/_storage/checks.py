@@ -14,7 +14,7 @@ from modlog._storage.database import Database, Session
 from modlog._storage.reading import recorded_sql
 
 # Of one kind of damage, so many findings are told at the most.
-_MOST: Final = 100
+MOST: Final = 100
 
 
 @frozen(kw_only=True)
@@ -59,7 +59,7 @@ def check_positions(database: Database, session: Session) -> Iterator[Finding]:
         for (position,) in session.rows(
             f"SELECT position FROM {events} AS e WHERE position <> 1 AND NOT EXISTS"
             f" (SELECT 1 FROM {events} AS p WHERE p.position = e.position - 1)"
-            f" ORDER BY position LIMIT {_MOST}"
+            f" ORDER BY position LIMIT {MOST}"
         ):
             yield Finding(
                 check="positions",
@@ -80,7 +80,7 @@ def check_instants(database: Database, session: Session) -> Iterator[Finding]:
         " lag(a.recorded_at) OVER (ORDER BY e.position) AS before"
         f" FROM {database.table('events')} AS e JOIN {database.table('acts')} AS a"
         " ON a.number = e.act) AS pairs"
-        f" WHERE recorded_at < before ORDER BY position LIMIT {_MOST}"
+        f" WHERE recorded_at < before ORDER BY position LIMIT {MOST}"
     ):
         yield Finding(
             check="instants",
@@ -97,7 +97,7 @@ def check_places(database: Database, session: Session) -> Iterator[Finding]:
             f"SELECT e.position, e.{column} FROM {table('events')} AS e WHERE NOT EXISTS"
             f" (SELECT 1 FROM {table(f'{what}s')} AS n WHERE n.number = e.{column}"
             " AND n.number <= e.position)"
-            f" ORDER BY e.position LIMIT {_MOST}"
+            f" ORDER BY e.position LIMIT {MOST}"
         ):
             yield Finding(
                 check="places",
@@ -107,7 +107,7 @@ def check_places(database: Database, session: Session) -> Iterator[Finding]:
         for (number,) in session.rows(
             f"SELECT n.number FROM {table(f'{what}s')} AS n WHERE NOT EXISTS"
             f" (SELECT 1 FROM {table('events')} AS e WHERE e.position = n.number"
-            f" AND e.{column} = n.number) ORDER BY n.number LIMIT {_MOST}"
+            f" AND e.{column} = n.number) ORDER BY n.number LIMIT {MOST}"
         ):
             yield Finding(
                 check="places",
@@ -123,7 +123,7 @@ def check_versions(database: Database, session: Session) -> Iterator[Finding]:
         "SELECT position, s.kind, s.id, version, before FROM (SELECT position, stream, version,"
         " lag(version, 1, CAST(0 AS BIGINT)) OVER (PARTITION BY stream ORDER BY version) AS before"
         f" FROM {table('events')}) AS pairs JOIN {table('streams')} AS s ON s.number = pairs.stream"
-        f" WHERE version <> before + 1 AND s.kind <> 'foreign' ORDER BY position LIMIT {_MOST}"
+        f" WHERE version <> before + 1 AND s.kind <> 'foreign' ORDER BY position LIMIT {MOST}"
     ):
         yield Finding(
             check="versions",
@@ -150,17 +150,26 @@ def check_sweeps(database: Database, session: Session) -> Iterator[Finding]:
 
 
 def check_keys(database: Database, session: Session) -> Iterator[Finding]:
-    """Every idempotency key that is not of a rejected record leads to the event of an account."""
+    """Every key that is not of a rejected record leads to an account's event of its own."""
     for (position,) in session.rows(
         f"SELECT position FROM {database.table('keys')} AS k"
         " WHERE position IS NOT NULL AND NOT EXISTS"
         f" (SELECT 1 FROM {database.table('events')} AS e"
         f" JOIN {database.table('streams')} AS s ON s.number = e.stream"
-        f" WHERE e.position = k.position AND s.kind = 'account') LIMIT {_MOST}"
+        f" WHERE e.position = k.position AND s.kind = 'account') LIMIT {MOST}"
     ):
         yield Finding(
             check="keys",
             message="an idempotency key leads to no account's event",
+            position=position,
+        )
+    for (position,) in session.rows(
+        f"SELECT position FROM {database.table('keys')} WHERE position IS NOT NULL"
+        f" GROUP BY position HAVING count(*) > 1 ORDER BY position LIMIT {MOST}"
+    ):
+        yield Finding(
+            check="keys",
+            message="several idempotency keys lead to one event, which is the answer to one",
             position=position,
         )
 
@@ -171,7 +180,7 @@ def check_clocks(database: Database, session: Session) -> Iterator[Finding]:
         f"SELECT position FROM {database.table('clocks')} AS c WHERE NOT EXISTS"
         f" (SELECT 1 FROM {database.table('events')} AS e JOIN {database.table('acts')} AS a"
         " ON a.number = e.act WHERE e.position = c.position AND a.recorded_at = c.recorded_at)"
-        f" ORDER BY position LIMIT {_MOST}"
+        f" ORDER BY position LIMIT {MOST}"
     ):
         yield Finding(
             check="clocks",

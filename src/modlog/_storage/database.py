@@ -86,6 +86,11 @@ class Database(Protocol):
         """How a statement names one of modlog's tables."""
         ...
 
+    @property
+    def open_spans(self) -> str:
+        """How a statement names the open spans `x` of one account, however many others it has."""
+        ...
+
     def insert_into(self, name: str) -> str:
         """How a statement begins that inserts rows into one of modlog's tables."""
         ...

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
 from attrs import frozen
+
+from modlog._storage.database import Database, Row, Session
+from modlog._storage.reading import PAGE, sources
 
 KEY_COLUMNS: Final = ("key", "request", "position", "rejection")
 # A key, its request, and the event that answered it, or why an import rejected it.
 KeyRow = tuple[str, bytes, int | None, str | None]
 # The request that a key belongs to, and why it was rejected; None if it was not.
 Answer = tuple[bytes, str | None]
+# What tells of an event which requests may have led to it; `occurred_at` as it was given.
+_ANSWERS: Final = (
+    "e.position, s.id, e.version, e.occurred_at, a.reason, a.policy, a.actor_kind, a.actor_id,"
+    " a.actor_version, a.actor_account_id, a.type, a.schema, e.data, e.personal"
+)
 # A longer key is kept as its digest, so that every key fits into an index.
 _LONGEST: Final = 200
 
@@ -26,6 +35,29 @@ class Key:
     def row(self, position: int) -> KeyRow:
         """Its row, once it is answered by the event at that position."""
         return (kept_as(self.text), self.request, position, None)
+
+
+def pages_of_answers(database: Database, session: Session) -> Iterator[list[Row]]:
+    """The requests that were answered, each with the event that its key leads to.
+
+    Yields:
+        for some keys at a time, the digest and the columns `_ANSWERS`; those that lead to no
+        account's event are left out.
+    """
+    after = ""
+    while rows := session.rows(
+        f"SELECT key, request, position FROM {database.table('keys')}"
+        f" WHERE key > ? AND position IS NOT NULL ORDER BY key LIMIT {PAGE}",
+        (after,),
+    ):
+        after = rows[-1][0]
+        among, params = database.among("e.position", [position for _, _, position in rows])
+        events = session.rows(
+            f"SELECT {_ANSWERS} FROM {sources(database)} WHERE {among} AND s.kind = 'account'",
+            params,
+        )
+        found = {row[0]: row for row in events}
+        yield [(request, *found[at]) for _, request, at in rows if at in found]
 
 
 def kept_as(key: str) -> str:

@@ -120,7 +120,8 @@ def card_sql(
     # Of tables that are new PostgreSQL knows nothing, and thinks that hardly any span is open: it
     # would read all open ones for some accounts. Nothing but the stream may lead to these.
     is_open = "coalesce(x.closed, 0) = 0" if many else "x.closed IS NULL"
-    streams, spans = database.table("streams"), database.table("spans")
+    streams = database.table("streams")
+    spans = f"{database.table('spans')} AS x" if many else database.open_spans
     # Without facets a number that no facet has.
     codes = numbers(codes_of(facets) or (0,))
     return (
@@ -128,7 +129,7 @@ def card_sql(
         f" FROM {streams} AS s JOIN {database.table('accounts')} AS c ON c.stream = s.number"
         f" WHERE s.kind = 'account' AND {where}"
         " UNION ALL SELECT s.id, x.facet, s.number, x.version, x.since, x.until, x.label"
-        f" FROM {streams} AS s JOIN {spans} AS x ON x.stream = s.number"
+        f" FROM {streams} AS s JOIN {spans} ON x.stream = s.number"
         f" AND x.facet IN ({codes}) AND {is_open}"
         f" WHERE s.kind = 'account' AND {where}"
     )

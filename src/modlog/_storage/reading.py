@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define
 
-from modlog._domain.account import AccountState
+from modlog._domain.account import AccountState, Stays
 from modlog._domain.effects import FACETS, Facet
 from modlog._domain.events import RecordedEvent
 from modlog._domain.selection import Scope, Selection
 from modlog._domain.values import Actor, from_micros, to_micros
 from modlog._storage.codec import RECORDED, recorded_event
 from modlog._storage.database import Database, Head, Session
+from modlog._storage.projection import stay_from
 from modlog._storage.selecting import Condition, condition_of, condition_of_scope
 
 if TYPE_CHECKING:
@@ -94,6 +95,18 @@ class Reader:
         """The current states of those accounts that are known, these facets of them."""
         cards = self.store.cards(self.session, account_ids, facets)
         return {account_id: card.state for account_id, card in cards.items()}
+
+    def standing(self, account_id: str, versions: Sequence[int]) -> Stays:
+        """What stands of an account under these versions."""
+        among, params = self.database.among("x.version", versions)
+        rows = self.session.rows(
+            "SELECT x.version, x.facet, x.since, x.until, x.label"
+            f" FROM {self._table('streams')} AS s JOIN {self._table('spans')} AS x"
+            " ON x.stream = s.number"
+            f" WHERE s.kind = 'account' AND s.id = ? AND {among} AND coalesce(x.closed, 0) = 0",
+            (account_id, *params),
+        )
+        return {version: stay_from(*stay) for version, *stay in rows}
 
     def stream(self, kind: str, id_: str) -> int | None:
         """The number of a stream, if there is one of that kind and id."""

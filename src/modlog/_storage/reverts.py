@@ -2,7 +2,12 @@
 
 The revert of an account is plain if all its targets only began something: closing what of that is
 open is then all there is to do, whatever else has happened to the account. It is done for a whole
-chunk in a few statements. Every other account is replayed.
+chunk in a few statements.
+
+Plain as well is the revert of a plain revert that is the account's last event, and of that, and so
+on: it opens again what the last one closed, or closes what that opened. For those, and for a few
+accounts, spans are asked, and what they tell is written account by account. Every other account is
+replayed.
 """
 
 from __future__ import annotations
@@ -15,11 +20,14 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from modlog._domain.effects import EFFECTS
+from modlog._domain.account import Stays
+from modlog._domain.effects import EFFECTS, types_where
 from modlog._domain.events import Draft, Envelope, EventsReverted
 from modlog._storage.chunks import Ending, write_chunk
-from modlog._storage.database import Database, Session
-from modlog._storage.reading import selected
+from modlog._storage.codec import event_from
+from modlog._storage.database import Database, Row, Session
+from modlog._storage.projection import stay_from
+from modlog._storage.reading import PAGE, selected
 from modlog._storage.selecting import Condition
 from modlog._storage.writing import Writer
 
@@ -35,6 +43,8 @@ _PLAIN: Final = bytes(
     for code, name in enumerate(_TYPES)
     if EFFECTS[name].only_begins or not EFFECTS[name].is_revertible
 )
+_REVERT: Final = bytes([_CODES[EventsReverted.TYPE]])
+_ONLY_BEGIN: Final = types_where(lambda effect: effect.only_begins)
 
 
 @frozen
@@ -46,12 +56,37 @@ class Target:
         versions: of the selected events.
         revertible: of those that a revert can name.
         is_plain: whether each of these only began something.
+        is_revert: whether there is but one of these, itself a revert.
     """
 
     stream: int
     versions: Sequence[int]
     revertible: Sequence[int]
     is_plain: bool
+    is_revert: bool
+
+
+@frozen
+class Plain:
+    """The plain revert of an account.
+
+    Attributes:
+        target: the account, and what is named.
+        versions: of events that only began something, which it ends or brings back.
+        undone: the position of the revert that it takes back; None if it takes none back.
+    """
+
+    target: Target
+    versions: Sequence[int]
+    undone: int | None = None
+
+
+@frozen
+class Told:
+    """What a plain revert ends, and what it brings back, by version."""
+
+    ended: Stays = field(factory=dict)
+    begun: Stays = field(factory=dict)
 
 
 @define
@@ -118,11 +153,14 @@ class Targets:
         end = self._firsts[index + 1] if index + 1 < len(self._streams) else len(self._versions)
         versions = self._versions[first:end]
         types = self._types[first:end]
+        others = types.translate(None, _PLAIN)
+        revertible = [v for v, code in zip(versions, types, strict=True) if _REVERTIBLE[code]]
         return Target(
             self._streams[index],
             versions,
-            [v for v, code in zip(versions, types, strict=True) if _REVERTIBLE[code]],
-            not types.translate(None, _PLAIN),
+            revertible,
+            is_plain=not others,
+            is_revert=others == _REVERT and len(revertible) == 1,
         )
 
     def chunks(self, size: int, without: Container[int] = ()) -> Iterator[list[Target]]:
@@ -192,6 +230,89 @@ def changed_since(
 def listed(target: Target) -> str:
     """The versions that a revert names, as JSON has them in an array."""
     return ",".join(map(str, target.revertible))
+
+
+def reverts_of_reverts(
+    database: Database, session: Session, targets: Sequence[Target]
+) -> Iterator[Plain]:
+    """Of these accounts, each with one revert to take back, those whose last event that is."""
+    asked = {target.stream: target for target in targets}
+    for stream, last, position, versions in _last_reverts(database, session, list(asked)):
+        if asked[stream].revertible[0] == last:
+            yield Plain(asked[stream], versions, position)
+
+
+def _last_reverts(
+    database: Database, session: Session, streams: Sequence[int]
+) -> Iterator[tuple[int, int, int, Sequence[int]]]:
+    """The last events of these accounts that take back what was done to the same few events.
+
+    Where each event takes back just the one before it, the state goes to and fro between two:
+    what the first of them named is there or not. The chain is walked in the database, and none of
+    it is loaded.
+
+    Yields:
+        stream, version and position of the last event, and the versions that the chain is about.
+    """
+    among, params = database.among("c.stream", streams)
+    events = database.table("events")
+    at = f"SELECT e.position FROM {events} AS e WHERE e.stream = c.stream"
+    first = (
+        f"SELECT e.version FROM {events} AS e WHERE e.stream = c.stream AND e.version <= c.version"
+        " AND coalesce(e.data, '') <> '{\"targets\":[' || (e.version - 1) || ']}'"
+        " ORDER BY e.version DESC LIMIT 1"
+    )
+    for stream, last, position, version, *stored in session.rows(
+        "SELECT t.stream, t.last, t.position, t.first, a.type, a.schema, e.data, e.personal"
+        f" FROM (SELECT c.stream, c.version AS last, ({first}) AS first,"
+        f" ({at} AND e.version = c.version) AS position"
+        f" FROM {database.table('accounts')} AS c WHERE {among}) AS t"
+        f" CROSS JOIN {events} AS e CROSS JOIN {database.table('acts')} AS a"
+        " WHERE e.stream = t.stream AND e.version = t.first AND a.number = e.act",
+        params,
+    ):
+        event = event_from(*stored)
+        versions = event.targets if isinstance(event, EventsReverted) else (version,)
+        yield stream, last, position, versions
+
+
+def told_by_spans(
+    database: Database, session: Session, some: Sequence[Plain]
+) -> Iterator[tuple[Plain, Told]]:
+    """What these reverts end and bring back; those that are not plain are left out."""
+    named = [
+        (one.target.stream, version, one.undone or 0) for one in some for version in one.versions
+    ]
+    told = {one.target.stream: Told() for one in some}
+    for first in range(0, len(named), PAGE):
+        for stream, type_name, version, closed, *stay in _named_spans(
+            database, session, named[first : first + PAGE]
+        ):
+            if type_name not in _ONLY_BEGIN:
+                told.pop(stream, None)
+            elif stay[0] is not None and stream in told:
+                one = told[stream]
+                (one.ended if closed is None else one.begun)[version] = stay_from(*stay)
+    return ((one, told[one.target.stream]) for one in some if one.target.stream in told)
+
+
+def _named_spans(database: Database, session: Session, named: Sequence[Row]) -> list[Row]:
+    """The types of events, with their spans that are open or were closed at a position.
+
+    Args:
+        named: the stream and version of each, with that position.
+    """
+    numbers = "CAST(? AS bigint), CAST(? AS bigint), CAST(? AS bigint)"
+    table = database.table
+    return session.rows(
+        "SELECT e.stream, a.type, e.version, x.closed, x.facet, x.since, x.until, x.label"
+        f" FROM (VALUES {', '.join([f'({numbers})'] * len(named))}) AS n"
+        f" CROSS JOIN {table('events')} AS e CROSS JOIN {table('acts')} AS a"
+        f" LEFT JOIN {table('spans')} AS x ON x.stream = e.stream AND x.version = e.version"
+        " AND (x.closed IS NULL OR x.closed = n.column3)"
+        " WHERE e.stream = n.column1 AND e.version = n.column2 AND a.number = e.act",
+        [number for row in named for number in row],
+    )
 
 
 def revert_plain(writer: Writer, targets: Sequence[Target], envelope: Envelope) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Final
 
 from attrs import define, field, frozen
 
+from modlog._domain.account import AccountState
 from modlog._domain.events import (
     Draft,
     Entry,
@@ -24,12 +25,15 @@ from modlog._services.work import Work
 from modlog._storage.reading import Reader
 from modlog._storage.replays import by_stream, entry_from, rows_of
 from modlog._storage.reverts import (
+    Plain,
     Target,
     Targets,
     changed_since,
     first_newer,
     revert_plain,
     reverted_by,
+    reverts_of_reverts,
+    told_by_spans,
 )
 from modlog._storage.selecting import EVERY_EVENT, Condition
 from modlog._storage.spans import ids_of
@@ -37,6 +41,8 @@ from modlog._storage.writing import Step, Writer
 
 # Accounts that are replayed at a time.
 REPLAYED_AT_ONCE: Final = 1_000
+# Up to so many plain reverts cost less one by one than the tables in which sets are told.
+FEW: Final = 50
 
 # An account that a guardrail leaves out, and the rule.
 Refusal = tuple[str, str]
@@ -127,14 +133,65 @@ class Applying:
                 self.reader.database, self.reader.session, streams, self.targets.head
             )
         plain = [one for one in left if one.is_plain and one.stream not in newer]
-        if plain:
+        if len(plain) > FEW:
             revert_plain(writer, plain, self.asked.envelope)
             self.reverted += len(plain)
             self.named += sum(len(target.revertible) for target in plain)
-        others = [one for one in left if not one.is_plain or one.stream in newer]
-        for portion in portions(others):
-            self._replayed(writer, portion)
+            left = [one for one in left if not one.is_plain or one.stream in newer]
+        for portion in portions(left):
+            through = self._told(writer, [one for one in portion if one.stream not in newer])
+            if others := [one for one in portion if one.stream not in through]:
+                self._replayed(writer, others)
         self._seen = writer.head.position
+
+    def _told(self, writer: Writer, some: Sequence[Target]) -> set[int]:
+        """Revert those of these accounts, without newer events, of which spans tell enough.
+
+        Returns:
+            their streams.
+        """
+        database, session = self.reader.database, self.reader.session
+        plain = [Plain(one, one.revertible) for one in some if one.is_plain]
+        if reverts := [one for one in some if one.is_revert]:
+            plain += reverts_of_reverts(database, session, reverts)
+        if not plain:
+            return set()
+        found = list(told_by_spans(database, session, plain))
+        ids = ids_of(database, session, [one.target.stream for one, _ in found])
+        states = writer.states(list(ids.values()), ())
+        steps: list[Step] = []
+        for one, told in found:
+            account_id = ids[one.target.stream]
+            before = states[account_id]
+            before.stand(told.ended)
+            after = before.copy()
+            after.forget(told.ended)
+            after.stand(told.begun)
+            steps.append(self._step(writer, account_id, before, after, one.target.revertible))
+        self._write(writer, steps)
+        return {one.target.stream for one, _ in found}
+
+    def _step(
+        self,
+        writer: Writer,
+        account_id: str,
+        before: AccountState,
+        after: AccountState,
+        targets: Collection[int],
+    ) -> Step:
+        """The revert of an account that leads from one state to the other, whatever its version."""
+        event, envelope = EventsReverted(targets), self.asked.envelope
+        draft = Draft(account_id, before.version + 1, event, envelope)
+        after.version, after.latest = before.version, before.latest
+        after.in_order = before.in_order
+        after.see(draft.version, envelope.occurred_at or writer.instant, event.TYPE)
+        self.named += len(targets)
+        return draft, before, after
+
+    def _write(self, writer: Writer, steps: Sequence[Step]) -> None:
+        if steps:
+            writer.append(steps)
+        self.reverted += len(steps)
 
     def _without_own(self, some: list[Target]) -> list[Target]:
         """Nobody lifts a sanction on an account of their own."""
@@ -165,19 +222,9 @@ class Applying:
             if rule := self._refusal_of(account_id, found, writer.instant):
                 self.refused.append((account_id, rule))
                 continue
-            envelope = self.asked.envelope
-            event = EventsReverted(found.targets)
-            draft = Draft(account_id, found.before.version + 1, event, envelope)
-            after = found.after
-            after.version, after.latest = found.before.version, found.before.latest
-            after.in_order = found.before.in_order
-            after.see(draft.version, envelope.occurred_at or writer.instant, event.TYPE)
             writer.streams[account_id] = target.stream
-            steps.append((draft, found.before, after))
-            self.named += len(found.targets)
-        if steps:
-            writer.append(steps)
-        self.reverted += len(steps)
+            steps.append(self._step(writer, account_id, found.before, found.after, found.targets))
+        self._write(writer, steps)
 
     def _refusal_of(self, account_id: str, found: Reversal, at: datetime) -> str | None:
         """Which rule keeps the actor from unprotecting an account that this would unprotect."""

@@ -90,6 +90,7 @@ class PostgresDatabase:
         self._schema = schema or self._current_schema()
         self._qualifier = f"{_quoted(self._schema)}."
         self._waiting.head = self.table("head")
+        self.open_spans = f"{self.table('spans')} AS x"
 
     def _current_schema(self) -> str:
         with self.reading() as session:

@@ -181,20 +181,8 @@ class Database(Protocol):
         """Insert rows, the fastest way for their number."""
         ...
 
-    def loading(
-        self, session: Session, name: str, columns: Sequence[str]
-    ) -> AbstractContextManager[Callable[[Row], object]]:
-        """Insert rows one after another; what is yielded takes a row.
-
-        The session does nothing else meanwhile.
-        """
-        ...
-
     def postponing(self, session: Session) -> AbstractContextManager[None]:
-        """Leave for later what need not be done at each commit of a series of large ones.
-
-        After the last of them comes `settle` or `settle_later`.
-        """
+        """Leave for `settle` what need not be done at each commit of a series of large ones."""
         ...
 
     def settle(self) -> None:

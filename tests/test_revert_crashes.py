@@ -8,7 +8,6 @@ import time
 import pytest
 
 from modlog import Actor, ConflictError, Selection, Status
-from modlog._services import work
 from modlog._services.reverts import reverting
 from tests import places
 from tests.likeness import assert_same, plain_account
@@ -36,7 +35,6 @@ def shared_place(request):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(reverting, "CHUNK", 7)
-    monkeypatch.setattr(work, "LARGE", 1)  # so that threads are killed as well
 
 
 def clean_up(place, prefix=""):

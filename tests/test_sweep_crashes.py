@@ -11,7 +11,6 @@ from attrs import frozen
 
 import modlog
 from modlog import Actor, Guardrails, Selection, SweepState
-from modlog._services import work
 from modlog._services.reverts import reverting
 from modlog._services.sweeps import chunks as sweep_chunks
 from tests import places
@@ -35,7 +34,6 @@ def kind(request):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(sweep_chunks, "CHUNK", 7)
-    monkeypatch.setattr(work, "LARGE", 1)  # so that threads are killed as well
     monkeypatch.setattr(reverting, "CHUNK", 7)
     monkeypatch.setattr("modlog._storage.sweeps.lists.PAGE", 7)
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -254,6 +255,50 @@ def test_a_fork_beside_a_callers_transaction_tells_the_child_too():
         log.create("a", actor=ANN)
         with log.within(connection):
             assert waited(forked(child)) == 0
+
+
+def open_files(path: str) -> list[str]:
+    """What this process has open of a ledger."""
+    links = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    paths = [str(one.readlink()) for one in links if one.is_symlink()]
+    return [one for one in paths if one.startswith(path)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not list them")
+def test_at_a_fork_no_file_is_open():
+    """A child that inherits one takes the locks of its parent for its own."""
+    with places.fresh("sqlite") as place, place.open() as log:
+        log.create("a", actor=ANN)
+        path = place.url.removeprefix("sqlite:///")
+
+        def child() -> None:
+            assert not open_files(path)
+
+        assert open_files(path)
+        assert waited(forked(child)) == 0
+
+
+def test_a_fork_waits_until_a_connection_of_another_thread_is_closed(monkeypatch):
+    """A child that is born meanwhile would wait for ever for what SQLite holds to close a file."""
+    with places.fresh("sqlite") as place, place.open() as log:
+        pool = log._work.store.database._pool
+        close, begun, ended = pool._close, Event(), Event()
+
+        def slowly(session) -> None:
+            begun.set()
+            time.sleep(0.3)
+            close(session)
+            ended.set()
+
+        monkeypatch.setattr(pool, "_close", slowly)
+        other = threading.Thread(target=lambda: pool.give_back(pool.take(), usable=False))
+        other.start()
+        assert begun.wait(10)
+        pool.before_fork()
+        pool.after_fork()
+        assert ended.is_set()
+        other.join()
+        monkeypatch.undo()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not list them")

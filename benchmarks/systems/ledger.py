@@ -120,43 +120,31 @@ class Modlog:
         histories()  # a cold disk would be measured otherwise, and that by the largest log alone
         history = timed(_ASKED, histories)
         command = timed(2 * len(commanded), lambda: self.commands(commanded))
-        sweep, revert, settled = self._swept_and_reverted(swept, task)
-        measured = Measured.of(
+        sweep, revert = self._swept_and_reverted(swept, task)
+        return Measured.of(
             history_in=history,
             command_in=command,
             sweep_in=sweep,
             revert_in=revert,
         )
-        if self._store == "sqlite":  # contains the revert, so it is no part of the sum
-            measured.parts["settled_in"] = settled
-        return measured
 
     def wave(self, task: Task) -> Measured:
         """A sweep of neighbours in a log of so many events, and its revert."""
         wave = wave_of_turn(task)
         self.commands(wave[-_WARM_UP:])
-        sweep, revert, _ = self._swept_and_reverted(wave[:SWEPT], task)
+        sweep, revert = self._swept_and_reverted(wave[:SWEPT], task)
         return Measured.of(wave_sweep_in=sweep, wave_revert_in=revert)
 
     def _swept_and_reverted(self, ids: list[str], task: Task) -> list[Measured]:
-        """A sweep, its revert, and the latter with what is done when it has returned."""
-        batch_id, settled = f"sweep {task.first}", Stopwatch()
+        """A sweep and its revert."""
+        batch_id = f"sweep {task.first}"
 
         def revert() -> None:
             with modlog.acting(_MODERATOR, reason="a mistake"):
                 outcome = self._log.revert(Selection(batch_id=batch_id))
             assert outcome.reverted == len(ids)
 
-        sweep = timed(1, lambda: self.delete_all(ids, batch_id))
-        self._settle()
-        with settled.running():
-            reverted = timed(1, revert)
-            self._settle()
-        return [sweep, reverted, Measured(1, settled.seconds)]
-
-    def _settle(self) -> None:
-        """Wait for what other systems do before they return."""
-        self._log._work.store.database.await_settling()
+        return [timed(1, lambda: self.delete_all(ids, batch_id)), timed(1, revert)]
 
     def commands(self, accounts: Sequence[str]) -> None:
         """A suspension of each account, and its end."""
@@ -188,7 +176,6 @@ class Modlog:
         watch, ids = Stopwatch(), account_ids(task.n)
         with watch.running():
             self.delete_all(ids, SWEEP)
-            self._settle()
         return Measured(task.n, watch.seconds)
 
     def delete_all(self, ids: Sequence[str], batch_id: str) -> None:
@@ -210,7 +197,6 @@ class Modlog:
         watch = Stopwatch()
         with watch.running(), modlog.acting(_MODERATOR, reason="a mistake"):
             outcome = self._log.revert(Selection(batch_id=SWEEP))
-            self._settle()
         assert outcome.reverted == task.n, outcome
         return Measured(task.n, watch.seconds)
 

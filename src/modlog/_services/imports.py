@@ -49,8 +49,8 @@ from modlog._services.requests import request_digest
 from modlog._storage.keys import Answer, KeyRow, kept_as
 from modlog._storage.writing import Batch, Writer
 
-# Opens the transaction for so many records.
-OpenChunk = Callable[[int], AbstractContextManager[Writer]]
+# Opens the transaction of a chunk.
+OpenChunk = Callable[[], AbstractContextManager[Writer]]
 
 _IMPORTER: Final = Actor.system("import")
 _UNKNOWN: Final = AccountState()
@@ -101,7 +101,7 @@ def ingest(
     outcome = IngestOutcome(batch_id=batch)
     records = _each_of(numbered)
     while block := list(islice(records, chunk)):
-        with _collector_paused(), open_chunk(len(block)) as writer:
+        with _collector_paused(), open_chunk() as writer:
             taking = _Chunk(importing, writer)
             taking.look_up(block)
             taking.take(block)
@@ -184,9 +184,6 @@ class _Import:
 class _Chunk:
     """The records of one transaction, taken one by one.
 
-    Of a record that is taken nothing stays but its row, or not even that: the fewer objects live
-    on, the less there is for the garbage collector to look through.
-
     Attributes:
         batch: what the records have led to.
         keys: rows of the keys of records that were taken, and of those that were rejected.
@@ -204,7 +201,6 @@ class _Chunk:
     late: int = 0
     noted: int = 0
     _answered: dict[str, Answer] = field(factory=dict)
-    _add: Callable[[tuple[Any, ...]], object] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.batch = Batch(self.writer)
@@ -216,17 +212,17 @@ class _Chunk:
         self._answered = self.writer.answered(texts_in(named, "key"))
 
     def take(self, block: Sequence[tuple[int, object]]) -> None:
-        """Decide each record on the state that the ones before it left, and write its events."""
-        with self.writer.adding() as self._add:
-            for line, record in block:
-                try:
-                    self._take(record)
-                except StoreError:
-                    raise
-                except ModlogError as error:
-                    self._reject(line, record, error)
-            for id_, old in self.before.items():  # the last events are still being written
-                self.batch.changes.turn(self.writer.streams[id_], old, self.importing.states[id_])
+        """Decide each record on the state that the ones before it left."""
+        for line, record in block:
+            try:
+                self._take(record)
+            except StoreError:
+                raise
+            except ModlogError as error:
+                self._reject(line, record, error)
+        for id_, old in self.before.items():
+            stream = self.writer.streams[id_]
+            self.batch.changes.turn(stream, old, self.importing.states[id_])
 
     def _reject(self, line: int, record: object, error: ModlogError) -> None:
         self.rejected.append(
@@ -346,20 +342,15 @@ class _Chunk:
         if version == 1:
             self.batch.new_stream(position, account_id)
         stream = self.writer.streams[account_id]
-        self._add(self.batch.row(position, stream, version, event, envelope))
+        self.batch.events.append(self.batch.row(position, stream, version, event, envelope))
         state.see(version, at, event.TYPE)
         moves = state.moved_by(event.TYPE, version, at, fields_of(event))
         if moves.begun or moves.ended:
             self.batch.changes.move(stream, position, to_micros(at), moves)
 
     def write(self) -> None:
-        """Write what the events change, and their keys."""
-        written = self.batch.position - self.writer.head.position
-        if written:
-            self.batch.write_new()
-            self.writer.moved(written)
-            self.batch.changes.write(self.writer.store.database, self.writer.session)
-        self.writer.write_keys(self.keys)
+        """Write the events, what they change, and their keys."""
+        self.writer.write(self.batch, self.keys)
         self.importing.head = self.writer.head.position
         self.importing.streams = self.writer.streams
 

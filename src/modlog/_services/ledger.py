@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self
@@ -306,20 +305,15 @@ class ModLog(Commands, Questions):
         on_refused: OnRefused = "reject",
     ) -> IngestOutcome:
         """`ingest` of records that bring their own numbers, as the lines of a file have them."""
-        afterwards: set[Callable[[], None]] = set()
-        try:
-            return ingest(
-                partial(self._work.chunk_of_import, afterwards),
-                numbered,
-                batch_id=batch_id,
-                chunk=chunk,
-                progress=progress,
-                strict=strict,
-                on_refused=on_refused,
-            )
-        finally:
-            for do in afterwards:
-                do()
+        return ingest(
+            self._work.chunk,
+            numbered,
+            batch_id=batch_id,
+            chunk=chunk,
+            progress=progress,
+            strict=strict,
+            on_refused=on_refused,
+        )
 
     def verify(self, progress: Callable[[int], object] | None = None) -> VerificationReport:
         """Check the ledger against itself, as of one moment.

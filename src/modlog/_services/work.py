@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from os import getpid
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, field
 
@@ -21,10 +21,6 @@ from modlog._storage.database import Database, Session
 from modlog._storage.reading import Reader
 from modlog._storage.store import Store
 from modlog._storage.writing import Writer
-
-# Records of a transaction, or accounts of a series, from which on it counts as large: what each
-# of them changes may lie in two pages of its own.
-LARGE: Final = 500
 
 
 @define(eq=False)
@@ -125,35 +121,6 @@ class Work:
     def chunk_in(self, reader: Reader) -> Iterator[Writer]:
         """As `chunk`, in the session of a reader."""
         with self.chunk(reader.session) as writer:
-            yield writer
-
-    @contextmanager
-    def series(self, reader: Reader, size: int) -> Iterator[None]:
-        """Chunks that change so many accounts together, or take back so many events."""
-        if size < LARGE or self.writer() is not None:
-            yield
-            return
-        try:
-            with self.store.database.postponing(reader.session):
-                yield
-        finally:
-            self.store.database.settle_later()
-
-    @contextmanager
-    def chunk_of_import(
-        self, afterwards: set[Callable[[], None]], records: int
-    ) -> Iterator[Writer]:
-        """As `chunk`, for so many records; what is to be done in the end is put aside."""
-        if records < LARGE or self.writer() is not None:
-            with self.chunk() as writer:
-                yield writer
-            return
-        afterwards.add(self.store.database.settle)
-        with (
-            self.store.reading() as reader,
-            self.store.database.postponing(reader.session),
-            self.chunk(reader.session) as writer,
-        ):
             yield writer
 
     def refused(self, account_id: str, refusal: ActionRefused, envelope: Envelope) -> None:

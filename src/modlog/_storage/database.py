@@ -186,34 +186,6 @@ class Database(Protocol):
         """Insert rows, the fastest way for their number."""
         ...
 
-    def loading(
-        self, session: Session, name: str, columns: Sequence[str]
-    ) -> AbstractContextManager[Callable[[Row], object]]:
-        """Insert rows one after another; what is yielded takes a row.
-
-        The session does nothing else meanwhile.
-        """
-        ...
-
-    def postponing(self, session: Session) -> AbstractContextManager[None]:
-        """Leave for later what need not be done at each commit of a series of large ones.
-
-        After the last of them comes `settle` or `settle_later`.
-        """
-        ...
-
-    def settle(self) -> None:
-        """Do what `postponing` has left."""
-        ...
-
-    def settle_later(self) -> None:
-        """Have it done, and do not wait for it."""
-        ...
-
-    def await_settling(self) -> None:
-        """Wait for what is being done."""
-        ...
-
     def check_place(self, session: Session) -> None:
         """Check that a place which was named is there, before tables are made in it.
 
@@ -289,12 +261,12 @@ class Pool(Generic[_C]):
         """Whether the pool gives out no more connections."""
         return self._closed
 
-    def take(self, *, anew: bool = False) -> _C:
-        """An idle connection, or a new one; always that if `anew`."""
+    def take(self) -> _C:
+        """An idle connection, or a new one."""
         if self._closed:
             raise closed()
         self.notice_fork()
-        connection = self._first_idle(anew=anew)
+        connection = self._first_idle()
         try:
             while connection is not None:
                 if self._is_alive is None or self._is_alive(connection):
@@ -307,12 +279,12 @@ class Pool(Generic[_C]):
                 self._no_longer_in_use()
             raise
 
-    def _first_idle(self, *, anew: bool) -> _C | None:
+    def _first_idle(self) -> _C | None:
         with self._lock:
             while self._forking:
                 self._changed.wait()
             self._in_use.append(threading.get_ident())
-            return self._idle.pop() if self._idle and not anew else None
+            return self._next_idle()
 
     def _next_idle(self) -> _C | None:
         with self._lock:

@@ -113,26 +113,48 @@ class Card:
     state: AccountState
 
 
-def card_sql(
-    database: Database, where: str, facets: Collection[Facet] = FACETS, *, many: bool = True
-) -> str:
-    """The query for `cards_of`; the condition on `s`, accounts' streams, stands in it twice."""
-    # Of tables that are new PostgreSQL knows nothing, and thinks that hardly any span is open: it
-    # would read all open ones for some accounts. Nothing but the stream may lead to these.
-    is_open = "coalesce(x.closed, 0) = 0" if many else "x.closed IS NULL"
+def card_sql(database: Database, facets: Collection[Facet]) -> str:
+    """The query for `cards_of` one account; its parameter, the id, stands in it twice."""
     streams = database.table("streams")
-    spans = f"{database.table('spans')} AS x" if many else database.open_spans
-    # Without facets a number that no facet has.
-    codes = numbers(codes_of(facets) or (0,))
     return (
         f"SELECT s.id, 0 AS facet, s.number, c.version, c.latest, c.in_order, c.profile"
         f" FROM {streams} AS s JOIN {database.table('accounts')} AS c ON c.stream = s.number"
-        f" WHERE s.kind = 'account' AND {where}"
+        " WHERE s.kind = 'account' AND s.id = ?"
         " UNION ALL SELECT s.id, x.facet, s.number, x.version, x.since, x.until, x.label"
-        f" FROM {streams} AS s JOIN {spans} ON x.stream = s.number"
-        f" AND x.facet IN ({codes}) AND {is_open}"
-        f" WHERE s.kind = 'account' AND {where}"
+        f" FROM {streams} AS s JOIN {database.open_spans} ON x.stream = s.number"
+        f" AND x.facet IN ({_listed(facets)}) AND x.closed IS NULL"
+        " WHERE s.kind = 'account' AND s.id = ?"
     )
+
+
+def _listed(facets: Collection[Facet]) -> str:
+    """The codes of facets as a list in SQL; without facets a number that none has."""
+    return numbers(codes_of(facets) or (0,))
+
+
+def cards_of_streams(
+    database: Database,
+    session: Session,
+    streams: Mapping[int, str],
+    facets: Collection[Facet] = FACETS,
+) -> dict[str, Card]:
+    """What is kept of these accounts, by id and in the same order."""
+    if not streams:
+        return {}
+    # Each table is asked for the numbers themselves: where they come from another, PostgreSQL
+    # would rather walk through all rows (1 s instead of 0.1 for 1,000 of 60,000 accounts).
+    accounts, params = database.among("c.stream", list(streams))
+    spans, _ = database.among("x.stream", list(streams))
+    rows = session.rows(
+        "SELECT c.stream, 0 AS facet, c.stream, c.version, c.latest, c.in_order, c.profile"
+        f" FROM {database.table('accounts')} AS c WHERE {accounts}"
+        " UNION ALL SELECT x.stream, x.facet, x.stream, x.version, x.since, x.until, x.label"
+        f" FROM {database.table('spans')} AS x WHERE {spans}"
+        f" AND x.facet IN ({_listed(facets)}) AND x.closed IS NULL",
+        params * 2,
+    )
+    cards = cards_of(rows)
+    return {id_: cards[number] for number, id_ in streams.items() if number in cards}
 
 
 def cards_of(rows: Iterable[Row]) -> dict[Any, Card]:

@@ -192,9 +192,8 @@ def reverted_by(
     """The streams of accounts of which a batch has reverted events, between two positions."""
     rows = session.rows(
         f"SELECT e.stream FROM {database.table('acts')} AS a"
-        f" CROSS JOIN {database.table('events')} AS e WHERE e.act = a.number"
-        " AND a.batch_id = ? AND a.number > ? AND a.number <= ?"
-        " AND a.type || '' = 'events.reverted'",
+        f" JOIN {database.table('events')} AS e ON e.act = a.number"
+        " WHERE a.batch_id = ? AND a.number > ? AND a.number <= ? AND a.type = 'events.reverted'",
         (batch_id, after, up_to),
     )
     return {stream for (stream,) in rows}
@@ -220,8 +219,8 @@ def changed_since(
     among, params = database.among("c.stream", streams)
     rows = session.rows(
         f"SELECT c.stream FROM {database.table('accounts')} AS c"
-        f" CROSS JOIN {database.table('events')} AS e"
-        f" WHERE {among} AND e.stream = c.stream AND e.version = c.version AND e.position > ?",
+        f" JOIN {database.table('events')} AS e ON e.stream = c.stream AND e.version = c.version"
+        f" WHERE {among} AND e.position > ?",
         (*params, head),
     )
     return {stream for (stream,) in rows}

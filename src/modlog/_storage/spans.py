@@ -10,7 +10,6 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from modlog._domain.account import AccountState, Status
-from modlog._domain.effects import FACETS
 from modlog._domain.selection import Scope, Selection
 from modlog._domain.values import to_micros
 from modlog._storage.database import Database, Session
@@ -20,8 +19,7 @@ from modlog._storage.projection import (
     GRAVE,
     GRAVEST,
     OF_STATUS,
-    cards_of,
-    codes_of,
+    cards_of_streams,
     numbers,
     status_of_stream,
     status_sql,
@@ -308,22 +306,8 @@ def states_of_streams(
     database: Database, session: Session, streams: Mapping[int, str]
 ) -> dict[str, AccountState]:
     """The current states of these accounts, by id and in the same order."""
-    if not streams:
-        return {}
-    # Each table is asked for the numbers themselves: where they come from another, PostgreSQL
-    # would rather walk through all rows.
-    accounts, params = database.among("c.stream", list(streams))
-    spans, _ = database.among("x.stream", list(streams))
-    rows = session.rows(
-        "SELECT c.stream, 0 AS facet, c.stream, c.version, c.latest, c.in_order, c.profile"
-        f" FROM {database.table('accounts')} AS c WHERE {accounts}"
-        " UNION ALL SELECT x.stream, x.facet, x.stream, x.version, x.since, x.until, x.label"
-        f" FROM {database.table('spans')} AS x WHERE {spans}"
-        f" AND x.facet IN ({numbers(codes_of(FACETS))}) AND x.closed IS NULL",
-        params * 2,
-    )
-    cards = cards_of(rows)
-    return {id_: cards[number].state for number, id_ in streams.items() if number in cards}
+    cards = cards_of_streams(database, session, streams)
+    return {id_: card.state for id_, card in cards.items()}
 
 
 @define

@@ -17,7 +17,7 @@ from modlog._storage.clock import check_not_ahead, next_instant
 from modlog._storage.codec import recorded_event
 from modlog._storage.database import Database, Head, Session, elsewhere
 from modlog._storage.keys import Key, kept_as
-from modlog._storage.projection import Card, card_sql, cards_of
+from modlog._storage.projection import Card, card_sql, cards_of, cards_of_streams
 from modlog._storage.reading import PAGE, Reader, recorded_sql
 from modlog._storage.signal import Signal
 from modlog._storage.writing import Writer
@@ -178,20 +178,14 @@ class Store:
     ) -> dict[str, Card]:
         """What is kept of those accounts that are known, these facets of it."""
         if len(account_ids) == 1:
-            sql = self._sql(f"card {' '.join(facets)}", lambda: self._card(facets))
+            sql = self._sql(f"card {' '.join(facets)}", lambda: card_sql(self.database, facets))
             return cards_of(session.rows(sql, (*account_ids, *account_ids)))
-        # Of a list that comes as a query PostgreSQL expects ten ids, whatever there are, and
-        # joins accordingly: so ids come as parameters, a page at a time.
         found: dict[str, Card] = {}
-        asked = sorted(account_ids)
+        reader, asked = Reader(self, session), sorted(account_ids)
         for first in range(0, len(asked), PAGE):
-            where, params = self.database.among("s.id", asked[first : first + PAGE])
-            found |= cards_of(session.rows(card_sql(self.database, where, facets), params * 2))
+            streams = {n: id_ for id_, n in reader.streams(asked[first : first + PAGE]).items()}
+            found |= cards_of_streams(self.database, session, streams, facets)
         return found
-
-    def _card(self, facets: Sequence[Facet]) -> str:
-        """What asks for one account, by its id."""
-        return card_sql(self.database, "s.id = ?", facets, many=False)
 
     @cached_property
     def _statements(self) -> dict[str, str]:
@@ -211,7 +205,7 @@ class Store:
         sql = self._sql(
             f"card and head {' '.join(facets)}",
             lambda: (
-                f"{self._card(facets)} UNION ALL SELECT '', -1, position,"
+                f"{card_sql(self.database, facets)} UNION ALL SELECT '', -1, position,"
                 f" recorded_at, clock, NULL, NULL FROM ({self.database.head_query}) AS head"
             ),
         )

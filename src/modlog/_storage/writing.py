@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -113,25 +113,21 @@ class Writer:
         batch = Batch(self)
         for draft, before, after in steps:
             batch.add(draft, before, after)
-        batch.write_new()
-        self.insert(batch.events)
-        batch.changes.write(self.store.database, self.session)
-        self.write_keys(keys)
+        self.write(batch, keys)
         return first
+
+    def write(self, batch: Batch, keys: Iterable[KeyRow] = ()) -> None:
+        """Write the events of a batch, what they change, and the keys of some of them."""
+        if batch.events:  # an import may have rejected all records
+            batch.write_new()
+            self.insert(batch.events)
+            batch.changes.write(self.store.database, self.session)
+        self.write_keys(keys)
 
     def insert(self, rows: Sequence[Row], columns: Sequence[str] = EVENT_COLUMNS) -> None:
         """Write rows of events, whose positions follow the head."""
         self.store.database.load(self.session, "events", columns, rows)
         self.moved(len(rows))
-
-    def adding(self) -> AbstractContextManager[Callable[[Row], object]]:
-        """Write many events, each as soon as it is decided; nothing else until the block ends.
-
-        Yields:
-            what takes rows of `EVENT_COLUMNS`, whose positions follow the head. How many they
-            were is for `moved`.
-        """
-        return self.store.database.loading(self.session, "events", EVENT_COLUMNS)
 
     def answered(self, keys: Iterable[str]) -> dict[str, Answer]:
         """What is known of those of these keys that were used, by the key as it is kept."""

@@ -149,12 +149,11 @@ class Reverting:
     ) -> RevertOutcome:
         total = targets.accounts() if asked.progress else 0
         applying = Applying(self.work, reader, targets, asked, first, refused)
-        with self.work.series(reader, targets.number):
-            for some in targets.chunks(CHUNK, applying.behind):
-                with self.work.chunk_in(reader) as writer:
-                    applying.chunk(writer, some)
-                if asked.progress:
-                    asked.progress(RevertProgress(done=applying.done, total=total))
+        for some in targets.chunks(CHUNK, applying.behind):
+            with self.work.chunk_in(reader) as writer:
+                applying.chunk(writer, some)
+            if asked.progress:
+                asked.progress(RevertProgress(done=applying.done, total=total))
         return RevertOutcome(
             batch_id=asked.batch_id,
             reverted=applying.reverted,

@@ -302,14 +302,13 @@ class Sweeps:
             chunks = SweepChunks(reader.database, reader.session)
             executing = Executing(self.check_actor, reader, sweeping, chunks, plan.batch_id, runner)
             executing.check_list()
-            with self.work.series(reader, plan.size):
-                while True:
-                    with self.work.chunk_in(reader) as writer:
-                        plan.sweep = executing.chunk(writer)
-                    if progress:
-                        progress(SweepProgress(done=plan.sweep.through, total=plan.size))
-                    if plan.sweep.state is SweepState.COMPLETED:
-                        break
+            while True:
+                with self.work.chunk_in(reader) as writer:
+                    plan.sweep = executing.chunk(writer)
+                if progress:
+                    progress(SweepProgress(done=plan.sweep.through, total=plan.size))
+                if plan.sweep.state is SweepState.COMPLETED:
+                    break
         return SweepOutcome(batch_id=plan.batch_id, counts=plan.counts, plan=plan)
 
 

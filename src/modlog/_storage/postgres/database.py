@@ -245,36 +245,10 @@ class PostgresDatabase:
     def _copy(
         self, session: Session, table: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        with self._copying(session, table, columns) as add:
-            for row in rows:
-                add(row)
-
-    def loading(
-        self, session: Session, name: str, columns: Sequence[str]
-    ) -> AbstractContextManager[Callable[[Row], object]]:
-        # The server writes rows while the next ones are on their way.
-        return self._copying(session, self.table(name), columns)
-
-    @contextmanager
-    def _copying(
-        self, session: Session, table: str, columns: Sequence[str]
-    ) -> Iterator[Callable[[Row], object]]:
         assert isinstance(session, PostgresSession)
         with session.cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-            yield copy.write_row
-
-    def postponing(self, session: Session) -> AbstractContextManager[None]:
-        del session  # the server has a process of its own for that
-        return nullcontext()
-
-    def settle(self) -> None:
-        pass
-
-    def settle_later(self) -> None:
-        pass
-
-    def await_settling(self) -> None:
-        pass
+            for row in rows:
+                copy.write_row(row)
 
     # Schema
 

@@ -18,12 +18,11 @@ from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, clo
 from modlog._storage.scripts import Scripts
 from modlog._storage.sqlite.errors import translated, translation
 from modlog._storage.sqlite.files import File, mark_unsafe
-from modlog._storage.sqlite.loading import INSERT, insertion, loading
 from modlog._storage.sqlite.session import SQLiteSession, Transaction, Turn, check_open, lost
-from modlog._storage.sqlite.settling import Settling
 from modlog._storage.waiting import check_not_own, holder_of, holding, too_long
 
 _PREFIX: Final = "modlog_"
+_INSERT: Final = "INSERT OR FAIL INTO"
 
 
 class SQLiteDatabase:
@@ -44,7 +43,6 @@ class SQLiteDatabase:
         self._home = self._pid = os.getpid()
         self._pool = Pool(self._file, _close)
         self._finalizer = weakref.finalize(self, _end, self._pool, self._memory)
-        self._settling = Settling(self._pool)
         _close_files_at_forks()
         _databases.add(self)
 
@@ -71,7 +69,7 @@ class SQLiteDatabase:
     # or savepoint: else SQLite would copy each page first that the statement is about to change.
 
     def insert_into(self, name: str) -> str:
-        return f"{INSERT} {self.table(name)}"
+        return f"{_INSERT} {self.table(name)}"
 
     def update(self, name: str) -> str:
         return f"UPDATE OR FAIL {self.table(name)}"
@@ -218,7 +216,7 @@ class SQLiteDatabase:
     def fill(
         self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        session.many(insertion(f"temp.{name}", tuple(columns)), rows)
+        session.many(_insertion(f"temp.{name}", columns), rows)
 
     def analyze(self, session: Session, name: str) -> None:
         pass  # without statistics SQLite takes the order in which a statement names its tables
@@ -226,33 +224,7 @@ class SQLiteDatabase:
     def load(
         self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        session.many(insertion(self.table(name), tuple(columns)), rows)
-
-    @contextmanager
-    def loading(
-        self, session: Session, name: str, columns: Sequence[str]
-    ) -> Iterator[Callable[[Row], object]]:
-        assert isinstance(session, SQLiteSession)
-        if session.shared:
-            rows: list[Row] = []
-            yield rows.append
-            self.load(session, name, columns, rows)
-            return
-        with loading(session.connection, self.table(name), tuple(columns)) as add:
-            yield add
-
-    def postponing(self, session: Session) -> AbstractContextManager[None]:
-        return self._settling.postponing(session) if self._file.path else nullcontext()
-
-    def settle(self) -> None:
-        if self._file.path:
-            self._settling.settle()
-
-    def settle_later(self) -> None:
-        self._settling.settle_later()
-
-    def await_settling(self) -> None:
-        self._settling.finish()
+        session.many(_insertion(self.table(name), columns), rows)
 
     # Schema
 
@@ -295,25 +267,20 @@ class SQLiteDatabase:
     # Connections
 
     def _before_fork(self) -> None:
-        self._settling.give_up()
         self._is_at_rest = self._pool.before_fork()
 
     def _after_fork_in_parent(self) -> None:
         self._pool.after_fork()
 
     def _after_fork_in_child(self) -> None:
-        self._settling = Settling(self._pool)
         holder = holder_of(self._ledger)  # or a caller's own connection, in within()
         if self._file.path and not (self._is_at_rest and holder is None):
             mark_unsafe(self._file.identity)
 
     def close(self) -> None:
-        try:
-            self.await_settling()
-        finally:
-            is_own_memory = self._memory is not None and self._home == os.getpid()
-            with self._turn if is_own_memory else nullcontext():
-                self._finalizer()
+        is_own_memory = self._memory is not None and self._home == os.getpid()
+        with self._turn if is_own_memory else nullcontext():
+            self._finalizer()
 
 
 def _end(pool: Pool[SQLiteSession], memory: SQLiteSession | None) -> None:
@@ -377,6 +344,11 @@ class _Reading:
         self._database.give_back(self._session)
         if isinstance(error, sqlite3.Error):
             raise translation(error) from error
+
+
+def _insertion(table: str, columns: Sequence[str]) -> str:
+    """The statement that inserts a row."""
+    return f"{_INSERT} {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 def _statements(script: str) -> Iterator[str]:

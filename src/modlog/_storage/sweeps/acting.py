@@ -55,6 +55,7 @@ class SweepChunks:
 
     def acted_on(self, targets: Range, since: int) -> list[str]:
         """Accounts in a range and behind it that a batch has acted on since a position."""
+        # CROSS JOIN, or SQLite without ANALYZE goes through all accounts: 268 ms of 60,000, not 0.
         rows = self.session.rows(
             f"SELECT DISTINCT s.id FROM {self._table('acts')} AS a"
             f" CROSS JOIN {self._table('events')} AS e CROSS JOIN {self._table('streams')} AS s"
@@ -126,6 +127,7 @@ class SweepChunks:
             else ("1 = 0", ())
         )
         return (
+            # Materialised, so that what is asked of an account is asked once: half the time.
             f"WITH known AS MATERIALIZED ({known_}),"
             f" refused AS (SELECT known.*, coalesce(planned_rule, {refusal}) AS rule FROM known),"
             f" judged AS (SELECT refused.*, CASE WHEN {acted} THEN '{Outcome.ALREADY}'"

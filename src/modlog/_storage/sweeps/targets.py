@@ -217,7 +217,7 @@ class Sweeping:
         """Whether any event belongs to a batch, attempts that were refused apart."""
         row = self.session.row(
             f"SELECT 1 FROM {self._table('acts')} WHERE batch_id = ?"
-            " AND type || '' <> 'action.refused' LIMIT 1",
+            " AND type <> 'action.refused' LIMIT 1",
             (batch_id,),
         )
         return row is not None
@@ -233,11 +233,10 @@ class Sweeping:
             f" JOIN {events} AS e ON e.act = a.number"
             f" JOIN {self._table('streams')} AS s ON s.number = e.stream"
             f" WHERE a.batch_id = ? AND a.type IN ({ACTS}) AND s.kind = 'account'"
-            " AND +e.position > ?"
+            " AND e.position > ?"
             f" AND EXISTS (SELECT 1 FROM {events} AS r JOIN {acts} AS ra ON ra.number = r.act"
             " WHERE r.stream = e.stream AND r.version > e.version"
-            " AND ra.type || '' = 'events.reverted')"
-            " ORDER BY +e.position LIMIT 1000",
+            " AND ra.type = 'events.reverted') ORDER BY e.position LIMIT 1000",
             (batch_id, after),
         )
 

@@ -29,11 +29,17 @@ def shell(url, line, encoding="utf-8"):
     return found
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
 @pytest.mark.parametrize(
-    "command", ["show", "history", "accounts", "show --json", "history --json"]
+    ("command", "encoding"),
+    [
+        ("show", "latin-1"),
+        ("history", "cp1252"),
+        ("accounts", "latin-1"),
+        ("show --json", "cp1252"),
+        ("history --json", "latin-1"),
+    ],
 )
-def test_an_old_encoding_gets_escapes(url, encoding, command):
+def test_an_old_encoding_gets_escapes(url, command, encoding):
     account = "" if command == "accounts" else "ö中👩"
     found = shell(url, f"modlog {command} {account}", encoding)
 
@@ -43,8 +49,16 @@ def test_an_old_encoding_gets_escapes(url, encoding, command):
         assert "ö中👩" in json.dumps(json.loads(found.stdout.decode(encoding)), ensure_ascii=False)
 
 
-@pytest.mark.parametrize("command", ["show ö中👩", "accounts", "count", "verify", "--help"])
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+ALL = ">&- 2>&- <&-"
+
+
+@pytest.mark.parametrize(
+    ("command", "closed"),
+    [
+        *(("show ö中👩", stream) for stream in ALL.split()),
+        *((command, ALL) for command in ("show ö中👩", "accounts", "count", "verify", "--help")),
+    ],
+)
 def test_closed_streams_change_nothing(url, command, closed):
     assert shell(url, f"modlog {command} {closed}").returncode == 0
     with modlog.open(url) as log:

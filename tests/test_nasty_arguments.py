@@ -21,6 +21,8 @@ from modlog._services.acting import Circumstances, Given
 from modlog.testing import MovableClock
 from tests.nasty import NASTY, OwnError
 
+pytestmark = pytest.mark.no_cover  # tens of thousands of calls, for which there are examples
+
 COMMAND = tuple(Given.__annotations__ | Circumstances.__annotations__)
 REVERT = ("reason", "actor", "policy", "occurred_at", "correlation_id", "confidence", "misspelt")
 SWEEP = ("reason", "actor", "policy", "confidence", "correlation_id", "occurred_at", "misspelt")

@@ -30,7 +30,7 @@ check: $(VENV)/.dev ## style, types and floors
 	@$(BIN)/mypy $(CODE)
 	@PYTHONPATH=src $(BIN)/lint-imports --no-logo
 
-soak: $(VENV)/.package $(VENV)/.dev ## the laws, with many more histories
+soak: $(VENV)/.package $(VENV)/.dev ## laws with many more histories, kills, large numbers
 	@MODLOG_HYPOTHESIS_PROFILE=soak $(BIN)/pytest -n auto --timeout 0 -m "laws or soak" $(ARGS)
 
 bench: $(VENV)/.package $(VENV)/.dev $(VENV)/.bench ## measure (ARGS="…" goes to the benchmarks)

@@ -37,6 +37,16 @@ def start_postgres() -> PostgresServer:
     return server
 
 
+def pytest_collection_modifyitems(items):
+    """Some run unmeasured, as measuring doubles what they take.
+
+    Laws, as examples cover the same lines, and what needs data that are not everywhere.
+    """
+    for item in items:
+        if item.get_closest_marker("laws") or "enwiki" in item.fixturenames:
+            item.add_marker("no_cover")
+
+
 def pytest_report_header():
     return f"laws: {PROFILE} profile"
 

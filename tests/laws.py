@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 EXAMPLES = {  # profile: (pure, store)
     "dev": (200, 20),
-    "ci": (1_000, 40),
+    "ci": (300, 25),
     "soak": (100_000, 100_000),
 }
 

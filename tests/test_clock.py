@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from attrs import evolve
+from click.testing import CliRunner
 
 import modlog
 from modlog import Actor
+from modlog._cli.main import commands
 from modlog._storage import clock as machine
 from modlog.testing import MovableClock
 
@@ -167,29 +169,37 @@ PLACES = pytest.mark.parametrize("fresh_place", ["sqlite", "postgres"], indirect
 
 
 def run(place, *arguments):
-    command = [sys.executable, "-m", "modlog", *arguments, "--db", place.url]
-    if place.schema:
-        command += ["--schema", place.schema]
+    return CliRunner().invoke(commands, with_place(place, *arguments))
+
+
+def run_elsewhere(place, *arguments):
+    """In another process."""
+    command = [sys.executable, "-m", "modlog", *with_place(place, *arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def with_place(place, *arguments):
+    schema = ("--schema", place.schema) if place.schema else ()
+    return [*arguments, "--db", place.url, *schema]
 
 
 @PLACES
 def test_other_processes_go_on_with_it(log, place):
     who = ("accept-clock", "--as", "human:bea", "--reason", WHY)
     tried = run(place, *who, "--dry-run")
-    assert (tried.returncode, tried.stderr) == (0, "")
+    assert (tried.exit_code, tried.stderr) == (0, "")
     assert "would go on after position 2 from 2075-06-01T00:00:00.000000Z" in tried.stdout
     assert log.verify().accepted_clocks == ()
 
-    done = run(place, *who, "--json")
+    done = run_elsewhere(place, *who, "--json")
     assert json.loads(done.stdout)["position"] == 2
     assert log.note("a", "x").recorded_at == FUTURE + MICROSECOND
 
     again = run(place, *who)
-    assert (again.returncode, again.stdout) == (1, "")
+    assert (again.exit_code, again.stdout) == (1, "")
     assert "accepted already" in again.stderr
     verified = run(place, "verify")
-    assert verified.returncode == 0
+    assert verified.exit_code == 0
     assert WHY in " ".join(verified.stdout.split())
     assert "bea" in verified.stdout
 

@@ -169,7 +169,7 @@ def expecting_elsewhere(place, n, queue):
 def test_no_version_is_won_twice_across_processes(shared_place):
     with shared_place.open() as log:
         log.create("a", actor=ANN)
-        won = in_processes(SPAWN, expecting_elsewhere, shared_place)
+        won = in_processes(FORK, expecting_elsewhere, shared_place)
 
         assert sum(won) == len(log.history("a")) - 1
         assert 1 <= sum(won) <= 20
@@ -222,7 +222,7 @@ def keyed_elsewhere(place, n, queue):
 def test_one_key_leads_to_one_event_across_processes(shared_place):
     with shared_place.open() as log:
         log.create("a", actor=ANN)
-        answers = in_processes(SPAWN, keyed_elsewhere, shared_place)
+        answers = in_processes(FORK, keyed_elsewhere, shared_place)
 
         assert answers == [answers[0]] * WRITERS
         assert log.head == 21

@@ -16,14 +16,16 @@ from attrs import evolve
 
 import modlog
 from modlog import Actor
+from modlog._services import work as work_in_hand
+from modlog._storage.sqlite import loading
 from tests import places
 
 ANN = Actor.human("ann")
 KILLS = 7  # for each store and each way to write
 TOGETHER = 5
-# Records a transaction, kills, and the seconds that a chunk takes at the most. Large chunks are
-# written by a thread of their own on SQLite.
-SMALL, LARGE = (20, KILLS, 0.01), (1_500, 4, 0.1)
+# Records a transaction, kills, and the seconds that a chunk takes at the most.
+SMALL, LARGE = (20, KILLS, 0.01), (60, 4, 0.02)
+VERY_LARGE = (1_500, 4, 0.1)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
@@ -165,12 +167,21 @@ def told(log: modlog.ModLog) -> dict[str, list]:
 
 @pytest.mark.parametrize(
     ("chunk", "kills", "within"),
-    [SMALL, LARGE, pytest.param(20, 60, 0.01, marks=pytest.mark.soak)],
-    ids=["few", "few, in large chunks", "many"],
+    [
+        SMALL,
+        LARGE,
+        pytest.param(20, 60, 0.01, marks=pytest.mark.soak),
+        pytest.param(*VERY_LARGE, marks=pytest.mark.soak),
+    ],
+    ids=["few", "few, in large chunks", "many", "few, in very large chunks"],
 )
-def test_imports(place, chunk, kills, within):
+def test_imports(place, chunk, kills, within, monkeypatch):
+    if (chunk, kills, within) == LARGE:
+        # On SQLite these are written by a thread of their own, so many rows at a time.
+        monkeypatch.setattr(work_in_hand, "LARGE", chunk)
+        monkeypatch.setattr(loading, "_ROWS", 25)
     chance = random.Random(f"imports on {place.kind}")
-    work = partial(importing, records(min(30 * chunk * kills, 72_000)), chunk)
+    work = partial(importing, records(min(20 * chunk * kills, 72_000)), chunk)
     with modlog.open("sqlite://") as undisturbed:
         expected = work(undisturbed, lambda _: None)
         with place.open() as log:

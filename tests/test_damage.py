@@ -51,9 +51,10 @@ def alien(path: Path) -> Iterator[str]:
             yield f"question {number}: {type(error).__name__}: {error}"
 
 
-def test_changed_bytes_end_in_answers_or_in_own_errors(sound, tmp_path):
+@pytest.mark.parametrize("number", [20, pytest.param(1_000, marks=pytest.mark.soak)])
+def test_changed_bytes_end_in_answers_or_in_own_errors(sound, tmp_path, number):
     found = []
-    for seed in range(60):
+    for seed in range(number):
         random, content = Random(seed), bytearray(sound.read_bytes())
         for _ in range(random.choice((1, 8, 64))):
             content[random.randrange(100, len(content))] = random.randrange(256)

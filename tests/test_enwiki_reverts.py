@@ -15,6 +15,8 @@ from modlog.testing import MovableClock
 SORRY = {"actor": Actor.human("bureaucrat"), "reason": "the whole batch was a mistake"}
 SECOND = timedelta(seconds=1)
 MICROSECOND = timedelta(microseconds=1)
+# The longest file; in memory there would be nothing else to see.
+ON_DISK = pytest.mark.parametrize("fresh_place", ["sqlite", "postgres"], indirect=True)
 
 
 def read(path):
@@ -93,6 +95,7 @@ def number(times, begin, hours):
     return sum(begin <= time < begin + hours for time in times)
 
 
+@ON_DISK
 @pytest.mark.parametrize("batch", ["his blocks", "all that he did"])
 def test_accounts_that_somebody_else_blocked_stay_blocked(enwiki, place, batch):
     """The operator had lifted others' blocks to put his own in their place; then he saw better."""
@@ -136,6 +139,7 @@ def accounts(view):
     return {account.id for account in view.accounts(status=Status.SUSPENDED)}
 
 
+@ON_DISK
 def test_unblocking_by_hand_let_out_whom_others_had_blocked(enwiki, place):
     """Had he never begun, others' blocks would hold accounts that his unblocks let out."""
     lines = read(enwiki / "two-causes.jsonl.gz")

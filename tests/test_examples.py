@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import modlog
 from modlog import Status
 
@@ -22,8 +24,13 @@ def script(name, *arguments):
     )
 
 
-def test_the_incident_is_told_to_its_good_end():
-    result = script("incident.py")
+@pytest.fixture(scope="module")
+def incident():
+    return script("incident.py")
+
+
+def test_the_incident_is_told_to_its_good_end(incident):
+    result = incident
     assert (result.returncode, result.stderr) == (0, "")
     told = " ".join(result.stdout.split())
     events = [
@@ -50,16 +57,16 @@ def test_the_incident_is_told_to_its_good_end():
     assert "\x1b" not in result.stdout
 
 
-def test_the_lines_at_its_end_work_when_copied(tmp_path):
-    lines = script("incident.py").stdout.rpartition("make a ledger")[2]
+def test_the_lines_at_its_end_work_when_copied(incident, tmp_path):
+    lines = incident.stdout.rpartition("make a ledger")[2]
     copied = subprocess.run(
         [sys.executable, "-c", lines], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert (copied.returncode, copied.stdout) == (0, "active\n"), copied.stderr
 
 
-def test_the_incident_is_the_same_every_time():
-    assert script("incident.py").stdout == script("incident.py").stdout
+def test_the_incident_is_the_same_every_time(incident):
+    assert incident.stdout == script("incident.py").stdout
 
 
 BLOCK = {

@@ -65,7 +65,7 @@ def test_no_more_deletions_than_the_hour_allows(shared_place):
         assert log.verify().ok
 
 
-@pytest.mark.parametrize("rounds", [6])
+@pytest.mark.parametrize("rounds", [3, pytest.param(30, marks=pytest.mark.soak)])
 def test_nothing_is_recorded_behind_the_actor_s_own_suspension(shared_place, rounds):
     with shared_place.open() as log:
         for account_id in ("1", "2", "3"):

@@ -18,8 +18,10 @@ from attrs import define, field, frozen
 import modlog
 from modlog import Actor, Guardrails, ModlogError, Selection
 from modlog._services.acting import Circumstances, Given
-from tests import places
+from modlog.testing import MovableClock
 from tests.nasty import NASTY, OwnError
+
+pytestmark = pytest.mark.no_cover  # tens of thousands of calls, for which there are examples
 
 COMMAND = tuple(Given.__annotations__ | Circumstances.__annotations__)
 REVERT = ("reason", "actor", "policy", "occurred_at", "correlation_id", "confidence", "misspelt")
@@ -32,14 +34,18 @@ class World:
     """A ledger in use, and what calls are made on."""
 
     log: modlog.ModLog
-    place: places.Place
+    clock: MovableClock
     numbers: Iterator[int] = field(factory=count)
 
     def new(self) -> str:
         return f"new-{next(self.numbers)}"
 
     def account(self) -> str:
-        """A new one, as what went before may have taken any other back."""
+        """A new one, as what went before may have taken any other back.
+
+        An hour later, as sweeps of one hour count together, and there are many of them here.
+        """
+        self.clock.move(3_600)
         return str(self.log.create(self.new()).account_id)
 
     def flagged(self) -> str:
@@ -349,19 +355,24 @@ def test_every_parameter_is_replaced():
                     assert CALLS[name].more, f"{name} takes **{parameter.name}"
 
 
-@pytest.fixture(scope="module", params=("sqlite-memory", "postgres"))
-def world(request):
-    # Small sweeps of one planner count together, and there are many of them here.
-    guardrails = Guardrails(sweep_size=1_000_000, sweep_share=1)
-    with places.fresh(request.param) as place, place.open(guardrails=guardrails) as log:
-        with modlog.acting(Actor.human("wan"), reason="clean-up"):
-            for account_id in ("a", "b", *(f"other-{i}" for i in range(200))):
+@pytest.fixture
+def world(fresh_place):
+    """A small one for each call, as some look, with each value, at all that there is."""
+    clock, guardrails = MovableClock(), Guardrails(sweep_share=1)  # one account is a large share
+    with (
+        fresh_place() as place,
+        place.open(clock=clock, guardrails=guardrails) as log,
+        modlog.acting(Actor.human("wan"), reason="clean-up"),
+    ):
+        with log.transaction():
+            for account_id in ("a", "b", *(f"other-{i}" for i in range(50))):
                 log.create(account_id, {"nickname": account_id})
             log.flag("b", "spam", 0.5)
             log.suspend("b", until=LATE)
-        yield World(log, place)
+        yield World(log, clock)
 
 
+@pytest.mark.parametrize("fresh_place", ["sqlite-memory", "postgres"], indirect=True)
 @pytest.mark.parametrize("name", CALLS)
 def test_it_works_or_says_why_not(world, name):
     call, alien, works = CALLS[name], [], 0

@@ -362,12 +362,14 @@ def open_and_create(fresh, account_id, barrier):
 
 
 class TestTables:
-    def test_are_made_once_by_many_at_the_same_time(self, place):
+    @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+    @pytest.mark.parametrize("number", [15, pytest.param(100, marks=pytest.mark.soak)])
+    def test_are_made_once_by_many_at_the_same_time(self, place, number):
         """Time and again: it is a matter of who comes between which two steps of another."""
-        context = get_context("spawn")
+        context = get_context("fork")
         barrier = context.Barrier(4)
         with ExitStack() as stack:
-            fresh = [stack.enter_context(places.fresh(place.kind)) for _ in range(30)]
+            fresh = [stack.enter_context(places.fresh(place.kind)) for _ in range(number)]
             children = [
                 context.Process(target=open_and_create, args=(fresh, f"a{n}", barrier))
                 for n in range(4)

@@ -21,8 +21,8 @@ from tests.tracing import own_connection, traced
 
 ANN = Actor.human("ann")
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ACCOUNTS = 15_000
-RECORDS = 45_000
+ACCOUNTS = 6_000
+RECORDS = 18_000
 
 
 COMMON = ({"do": "note", "text": "x"}, {"do": "flag", "label": "spam"}, {"do": "suspend"})

@@ -19,7 +19,7 @@ SORRY = {"actor": ANN, "reason": "it was a mistake"}
 CLEAN_UP = Selection(batch_id="clean-up")
 ACCOUNTS = 60
 # Enough to make the chances of a kill between any two statements good.
-KILLS = 24
+KILLS = 10
 MANY_KILLS = 500
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -20,7 +20,7 @@ WAN, MEI = Actor.human("wan"), Actor.human("mei")
 SIGN_UP = {"actor": Actor.system("sign-up"), "reason": "spam"}
 ACCOUNTS = 60
 NOBODY = 5
-KILLS = 9  # for each store and each stage
+KILLS = 6  # for each store and each stage
 MANY_KILLS = 150
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -16,8 +16,6 @@ from attrs import evolve
 
 import modlog
 from modlog import Actor
-from modlog._services import work as work_in_hand
-from modlog._storage.sqlite import loading
 from tests import places
 
 ANN = Actor.human("ann")
@@ -175,11 +173,7 @@ def told(log: modlog.ModLog) -> dict[str, list]:
     ],
     ids=["few", "few, in large chunks", "many", "few, in very large chunks"],
 )
-def test_imports(place, chunk, kills, within, monkeypatch):
-    if (chunk, kills, within) == LARGE:
-        # On SQLite these are written by a thread of their own, so many rows at a time.
-        monkeypatch.setattr(work_in_hand, "LARGE", chunk)
-        monkeypatch.setattr(loading, "_ROWS", 25)
+def test_imports(place, chunk, kills, within):
     chance = random.Random(f"imports on {place.kind}")
     work = partial(importing, records(min(20 * chunk * kills, 72_000)), chunk)
     with modlog.open("sqlite://") as undisturbed:

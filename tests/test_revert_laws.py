@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from modlog import Actor, IrreversibleError, Selection
 from modlog._domain.account import replay
-from modlog._domain.events import AccountNoted, Envelope, EventsReverted
+from modlog._domain.events import AccountNoted, Envelope
 from modlog._domain.reverts import reversal
 from modlog._services.reverts import applying
 from modlog.testing import histories

@@ -98,8 +98,7 @@ def ingest(
     _check_options(chunk, progress, on_refused)
     batch = f"import-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
     importing = _Import(batch, keeps_refused=on_refused == "note")
-    outcome = IngestOutcome(batch_id=batch)
-    records = _each_of(numbered)
+    outcome, records = IngestOutcome(batch_id=batch), _each_of(numbered)
     while block := list(islice(records, chunk)):
         with _collector_paused(), open_chunk() as writer:
             taking = _Chunk(importing, writer)
@@ -240,12 +239,13 @@ class _Chunk:
             raise InvalidInputError("a record needs at: when it happened")
         at = parsed_instant(record["at"], "at")
         given = shape.circumstances_of(record)
-        reason = reason_given(given.get("reason"))
+        reason = given.get("reason")  # before one is filled in
         envelope = self._envelope(record.get("actor"), given, at)
         key = record.get("key")
         if key is None:
             self._decide(record, account_id, command, envelope, at)
         elif checked_text(key, "key"):
+            reason = reason_given(reason)
             request = request_digest(shape.name, account_id, command, envelope, reason=reason)
             if self._is_answered(request, key):
                 self.skipped += 1

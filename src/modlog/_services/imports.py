@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, get_args
@@ -100,7 +99,7 @@ def ingest(
     importing = _Import(batch, keeps_refused=on_refused == "note")
     outcome, records = IngestOutcome(batch_id=batch), _each_of(numbered)
     while block := list(islice(records, chunk)):
-        with _collector_paused(), open_chunk() as writer:
+        with open_chunk() as writer:
             taking = _Chunk(importing, writer)
             taking.look_up(block)
             taking.take(block)
@@ -373,19 +372,3 @@ def _opened(at: datetime) -> AccountState:
     state.see(1, at, AccountCreated.TYPE)
     state.fold(AccountCreated.TYPE, 1, at, {"profile": {}})
     return state
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Spare the garbage collector the objects of a chunk, which hold no cycles.
-
-    It would look through all of them time and again, for about an eighth of the processor's
-    time that an import takes. The pause holds for the whole process, and for one chunk.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

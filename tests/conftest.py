@@ -40,7 +40,7 @@ def start_postgres() -> PostgresServer:
 def pytest_collection_modifyitems(items):
     """Some run unmeasured, as measuring doubles what they take.
 
-    Laws, as examples cover the same lines, and what needs data that are not everywhere.
+    Laws, as examples cover nearly the same lines, and what needs data that are not everywhere.
     """
     for item in items:
         if item.get_closest_marker("laws") or "enwiki" in item.fixturenames:

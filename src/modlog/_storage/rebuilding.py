@@ -67,7 +67,14 @@ def _moved(state: AccountState, row: Row) -> Moves:
         at = from_micros(occurred_at)
         state.see(version, at, type_name)
         return state.moved_by(type_name, version, at, fields)
-    except (InvalidInputError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (
+        InvalidInputError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        OverflowError,
+    ) as error:
         raise CorruptEventError(
             f"version {version} of stream {row[0]} is damaged: {error}"
         ) from error

@@ -22,8 +22,8 @@ from tests import places
 from tests.nasty import NASTY, OwnError
 
 COMMAND = tuple(Given.__annotations__ | Circumstances.__annotations__)
-REVERT = ("reason", "actor", "policy", "occurred_at", "correlation_id", "confidence", "misspelt")
-SWEEP = ("reason", "actor", "policy", "confidence", "correlation_id", "occurred_at", "misspelt")
+CARRIED = ("reason", "actor", "policy", "occurred_at", "correlation_id", "confidence", "metadata")
+REVERT = SWEEP = (*CARRIED, "misspelt")
 LATE = datetime(2099, 1, 1, tzinfo=UTC)
 
 
@@ -200,6 +200,7 @@ CALLS: dict[str, Call] = {
             "batch_id",
             "confidence",
             "correlation_id",
+            "metadata",
             "text",
             "misspelt",
         ),

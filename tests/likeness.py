@@ -18,6 +18,7 @@ def plain_event(event):
         "batch_id": event.batch_id,
         "confidence": event.confidence,
         "correlation_id": event.correlation_id,
+        "metadata": event.metadata,
         "data": dict(event.data),
     }
 

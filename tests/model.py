@@ -21,6 +21,7 @@ ENVELOPE = (
     "batch_id",
     "confidence",
     "correlation_id",
+    "metadata",
 )
 
 
@@ -241,6 +242,7 @@ def request_of(do, account_id, arguments, envelope):
             envelope["reason"],
             envelope["policy"],
             occurred_at,
+            envelope["metadata"] or {},
         ],
         sort_keys=True,
     )
@@ -335,6 +337,7 @@ class Model:
         """Append an event."""
         event = {
             **envelope,
+            "metadata": envelope["metadata"] or {},
             "position": len(self.events) + 1,
             "account_id": account_id,
             "version": len(self.history(account_id)) + 1,

@@ -47,6 +47,7 @@ def draft_of(event):
         batch_id=event.batch_id,
         confidence=event.confidence,
         correlation_id=event.correlation_id,
+        metadata=event.metadata,
         occurred_at=event.occurred_at,
     )
     return Draft(event.account_id, event.version, event.event, envelope)

@@ -360,6 +360,16 @@ def test_history_answers_programs_an_event_a_line(run, incident):
     ]
 
 
+def test_history_tells_metadata(run, ledger):
+    ledger.create("1", actor=Actor.human("wan"), metadata={"ip": "::1", "tags": ["a", 1]})
+
+    text = run("history", "1").stdout
+    assert "ip: ::1" in text
+    assert 'tags: ["a", 1]' in text
+    (event,) = [json.loads(line) for line in run("history", "1", "--json").stdout.splitlines()]
+    assert event["metadata"] == {"ip": "::1", "tags": ["a", 1]}
+
+
 def test_an_imported_event_shows_both_its_times(run, file):
     run("import", file(json_lines(record("1", at="2005-12-12T14:46:23Z"))))
     text = run("history", "1").stdout
@@ -435,6 +445,7 @@ def hostile(ledger):
         ledger.create(HOSTILE, profile={HOSTILE: HOSTILE, "list": [HOSTILE]})
         ledger.flag(HOSTILE, label=HOSTILE)
         ledger.delete(HOSTILE, batch_id=HOSTILE, correlation_id=HOSTILE)
+        ledger.flag(HOSTILE, label="x", metadata={HOSTILE: [HOSTILE]})
         ledger.note(HOSTILE, HOSTILE)
     return ledger
 
@@ -477,7 +488,7 @@ def test_tables_fit_80_columns(run, ledger):
     with modlog.acting(Actor.model(wide, version=wide), reason="雷军" * 99, policy=wide):
         ledger.create(wide, profile={wide: wide, "name": "雷军" * 99})
         ledger.suspend(wide, batch_id=wide, correlation_id=wide)
-        ledger.flag(wide, label=wide)
+        ledger.flag(wide, label=wide, metadata={wide: "雷军" * 99})
     for command in ("show", "history"):
         lines = run(command, wide).stdout.splitlines()
         assert max(map(cell_len, lines)) <= 80

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from tests.golden.make import (
 from tests.golden.whole import (
     ANSWERED,
     FOUNDER,
+    METADATA,
     WAN,
+    WHY,
     answered,
     answers,
     load_postgres,
@@ -34,6 +36,7 @@ from tests.golden.whole import (
     opened,
     records,
 )
+from tests.likeness import assert_same
 
 GOLDEN = Path(__file__).parent / "golden"
 ANN = Actor.human("ann")
@@ -228,14 +231,21 @@ class TestTables:
         assert postgres_tables(postgres_url, schema) == (GOLDEN / "postgres.txt").read_text()
 
 
+@contextmanager
+def loaded(kind, schema):
+    """A whole ledger of a schema."""
+    with places.fresh(kind) as place:
+        if kind == "sqlite":
+            load_sqlite(schema, Path(place.url.removeprefix("sqlite:///")))
+        else:
+            load_postgres(schema, place.url, place.schema)
+        yield place
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def whole(request):
     """A whole ledger of the schema before."""
-    with places.fresh(request.param) as place:
-        if request.param == "sqlite":
-            load_sqlite(2, Path(place.url.removeprefix("sqlite:///")))
-        else:
-            load_postgres(2, place.url, place.schema)
+    with loaded(request.param, 2) as place:
         yield place
 
 
@@ -244,12 +254,20 @@ class TestWholeLedger:
         with pytest.raises(modlog.SchemaError, match=r"schema 2.*modlog upgrade"):
             opened(whole.url, schema=whole.schema)
 
-    def test_answers_what_it_answered(self, whole):
-        modlog.upgrade(whole.url, schema=whole.schema)
+    @pytest.mark.parametrize("schema", [2, 3])
+    @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+    def test_answers_what_it_answered(self, kind, schema):
+        with loaded(kind, schema) as place:
+            modlog.upgrade(place.url, schema=place.schema)
 
-        with opened(whole.url, schema=whole.schema) as log:
-            assert answers(log) == answered(2)
-            assert log.verify().ok
+            with opened(place.url, schema=place.schema) as log:
+                assert answers(log, schema) == answered(schema)
+                assert log.verify().ok
+                if schema >= 3:
+                    given = {**WHY, "correlation_id": "ticket-10", "idempotency_key": "k3"}
+                    (first,) = log.events(Selection(correlation_id="ticket-10"))
+                    assert log.note("4", "x", **given, metadata=METADATA) == first
+                    assert_same(first.metadata, METADATA)
 
     def test_knows_its_answered_requests(self, whole):
         modlog.upgrade(whole.url, schema=whole.schema)

@@ -95,6 +95,7 @@ def test_each_command(log, do, arguments, type_, data):
         "policy": "a-rule",
         "confidence": 0.5,
         "correlation_id": "ticket",
+        "metadata": {"ip": "::1"},
         "batch_id": "its-own",
     }
     outcome = load(log, record(do, "seen", **arguments, **envelope))

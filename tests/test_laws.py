@@ -95,7 +95,7 @@ def test_a_row_holds_the_whole_event(one):
     recorded_at, occurred_at = to_micros(one.recorded_at), to_micros(one.occurred_at)
     act = dict(zip(ACT_COLUMNS, act_columns(1, 0, one.type, draft_of(one).envelope), strict=True))
     stream = ("sweep", one.batch_id) if one.account_id is None else ("account", one.account_id)
-    texts = data_texts(one.event)
+    texts = (act["metadata"], *data_texts(one.event))
     row = (
         *(one.position, recorded_at, occurred_at, one.version, act["schema"], act["confidence"]),
         *(*stream, one.type, act["actor_kind"], act["actor_id"], act["actor_version"]),

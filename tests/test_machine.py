@@ -47,6 +47,7 @@ CIRCUMSTANCES = {
     "batch_id": st.none() | st.sampled_from(BATCHES),
     "confidence": st.sampled_from((None, 0, 1, 0.1)),
     "correlation_id": st.sampled_from((None, "ticket-1")),
+    "metadata": st.sampled_from((None, {}, {"ip": "::1"}, {"ip": None, "tags": [0.5, "ü"]})),
 }
 GIVEN = st.builds(
     lambda usual, more: usual | more,

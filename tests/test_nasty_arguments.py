@@ -24,8 +24,8 @@ from tests.nasty import NASTY, OwnError
 pytestmark = pytest.mark.no_cover  # tens of thousands of calls, for which there are examples
 
 COMMAND = tuple(Given.__annotations__ | Circumstances.__annotations__)
-REVERT = ("reason", "actor", "policy", "occurred_at", "correlation_id", "confidence", "misspelt")
-SWEEP = ("reason", "actor", "policy", "confidence", "correlation_id", "occurred_at", "misspelt")
+CARRIED = ("reason", "actor", "policy", "occurred_at", "correlation_id", "confidence", "metadata")
+REVERT = SWEEP = (*CARRIED, "misspelt")
 LATE = datetime(2099, 1, 1, tzinfo=UTC)
 
 
@@ -206,6 +206,7 @@ CALLS: dict[str, Call] = {
             "batch_id",
             "confidence",
             "correlation_id",
+            "metadata",
             "text",
             "misspelt",
         ),

@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Identifier
 import modlog
 from modlog import Actor, Guardrails, Selection
 from modlog._storage import scripts
+from tests.golden.whole import load_postgres
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "how-to" / "least-privileges.sql"
 ANN = Actor.human("ann")
@@ -124,10 +125,32 @@ def test_who_may_only_read_is_told_so(admin, role, postgres_url, schema):
 
 @pytest.fixture
 def writer(admin, role, made, schema) -> str:
+    let_write(admin, role, schema)
+    return role
+
+
+def let_write(admin, role: str, schema: str) -> None:
+    """What the documented script does."""
     script = SCRIPT.read_text().replace("moderation", schema).replace("modlog_writer", role)
     database = admin.info.dbname
     admin.execute(script.replace("DATABASE postgres", f'DATABASE "{database}"'))
-    return role
+
+
+def test_such_a_writer_goes_on_after_an_upgrade(admin, role, postgres_url, schema):
+    """The function that records takes more arguments since schema 3, and there is one of it."""
+    load_postgres(2, postgres_url, schema)
+    function = Identifier(schema, "modlog_record")
+    admin.execute(SQL("REVOKE ALL ON FUNCTION {} FROM PUBLIC").format(function))
+    let_write(admin, role, schema)
+
+    modlog.upgrade(postgres_url, schema=schema)
+
+    with by(role, postgres_url, schema) as log:
+        assert log.note("4", "x", metadata={"ip": "::1"}).metadata == {"ip": "::1"}
+        assert log.delete("4").version == log.account("4").version
+    count = "SELECT count(*) FROM pg_proc WHERE proname = 'modlog_record' AND pronamespace = {}"
+    (one,) = admin.execute(SQL(f"{count}::regnamespace").format(schema)).fetchall()
+    assert one == (1,)
 
 
 def test_a_writer_with_the_least_privileges_does_everything(writer, postgres_url, schema):

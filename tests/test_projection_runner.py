@@ -46,7 +46,7 @@ def env_of(place, **more: str) -> dict[str, str]:
 
 def some_life(log: modlog.ModLog, account_id: str = "110018") -> None:
     with modlog.acting(ANN, reason="clean-up", policy="spam", batch_id="b1", confidence=0.5):
-        log.create(account_id, profile={"nickname": "Lei Jun"}, correlation_id="t-1")
+        log.create(account_id, profile={"nickname": "Lei Jun"}, metadata={"ip": "::1"})
         log.delete(account_id)
         log.restore(account_id)
 
@@ -162,7 +162,7 @@ class TestRunner:
 def fields_of(events) -> list[dict]:
     names = (
         "position account_id version type recorded_at occurred_at actor reason policy batch_id "
-        "confidence correlation_id event data"
+        "confidence correlation_id metadata event data"
     )
     return [{name: getattr(event, name) for name in names.split()} for event in events]
 

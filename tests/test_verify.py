@@ -165,6 +165,16 @@ def test_an_event_in_other_characters_than_the_canonical_ones_is_found(damaged, 
     assert "position 2 is not in its canonical form" in findings[0].message
 
 
+@pytest.mark.parametrize(
+    "metadata", ["{}", '{"ip": "::1"}', '{"ip":"::1","ip":"::1"}', '{"b":1,"a":2}', "[1]", "x", ""]
+)
+def test_metadata_that_modlog_does_not_write_are_found(damaged, metadata):
+    findings = damaged(f"UPDATE modlog_acts SET metadata = '{metadata}' WHERE number = 2")
+
+    assert [(f.check, f.account_id) for f in findings] == [("events", "a")]
+    assert "position 2 is" in findings[0].message
+
+
 def test_a_record_of_a_sweep_in_other_characters_is_found(damaged):
     findings = damaged(
         "UPDATE modlog_events SET data = ' ' || data WHERE position = 6",

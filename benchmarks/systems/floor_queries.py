@@ -24,7 +24,7 @@ from modlog._storage.codec import RECORDED
 _NAMES: Final = (
     "position", "recorded_at", "occurred_at", "version", "schema", "confidence", "kind", "id",
     "type", "actor_kind", "actor_id", "actor_version", "actor_account_id", "reason", "policy",
-    "batch_id", "correlation_id",
+    "batch_id", "correlation_id", "metadata",
 )  # fmt: skip
 _DAY: Final = 24 * 60 * 60 * 1_000_000
 
@@ -44,9 +44,9 @@ _SOURCES: Final = (
 _HISTORY: Final = (
     f"SELECT {RECORDED} FROM {_SOURCES} WHERE s.kind = 'account' AND s.id = ? ORDER BY e.version"
 )
-# || '' keeps planners from the index on types: that on actors and positions is the one meant.
+# || '' keeps planners from the indexes on types and kinds: that on actors and positions is meant.
 _ACTOR: Final = (
-    f"SELECT {RECORDED} FROM {_SOURCES} WHERE a.actor_id = ? AND a.actor_kind = ?"
+    f"SELECT {RECORDED} FROM {_SOURCES} WHERE a.actor_id = ? AND a.actor_kind || '' = ?"
     " AND a.type || '' = 'account.deleted' AND a.recorded_at >= ? AND a.recorded_at < ?"
     " ORDER BY e.position"
 )

@@ -123,8 +123,8 @@ def live(log: modlog.ModLog) -> None:
 
 
 def told_of(event: modlog.RecordedEvent) -> dict:
-    """All that an event says, as JSON."""
-    envelope = asdict(event, filter=lambda field, _: field.name != "event")
+    """All that an event says, as JSON; without metadata, where it has none."""
+    envelope = asdict(event, filter=lambda field, one: field.name != "event" and one != {})
     told = {"type": event.type, **envelope, "data": dict(event.data)}
     return json.loads(json.dumps(told, default=str))
 

@@ -46,6 +46,11 @@ ANSWERED: dict[str, Any] = {
     "correlation_id": "ticket-7",
     "confidence": 0.75,
 }
+METADATA: dict[str, Any] = {
+    "ü": '雷军 "\\\n☎',
+    "a": [1, 1.0, 0.1, True, None, {}, 2**53 - 1, 5e-324],
+    "": {"z": -0.0, "b": "", "agent": {"name": "x"}},
+}
 RECORDS: tuple[dict[str, Any], ...] = (
     {"do": "create", "account_id": "old-1", "profile": {"nickname": "ü"}, "key": "r1"},
     {"do": "suspend", "account_id": "old-2", "until": START, "reason": "spam", "key": "r2"},
@@ -96,6 +101,21 @@ def live(log: modlog.ModLog, clock: MovableClock) -> None:
     clock.move(-600)
     log.accept_clock(actor=MEI, reason="it was set back")
     log.note("4", "the clock was wrong", actor=MEI)
+    with_metadata(log)
+
+
+def with_metadata(log: modlog.ModLog) -> None:
+    """What there is since schema 3."""
+    given = {**WHY, "metadata": METADATA}
+    log.note("4", "x", **given, correlation_id="ticket-10", idempotency_key="k3")
+    with log.transaction():
+        log.note("4", "one", **given)
+        log.note("5", "the same act", **given)
+        log.note("5", "another", **WHY, metadata={"ip": None})
+    log.plan_sweep(["4"], "flag", batch_id="may", label="y", **given).execute()
+    log.revert(Selection(batch_id="may"), batch_id="not-may", **given)
+    record = {"do": "note", "account_id": "old-1", "text": "x", "actor": WAN, "key": "r9"}
+    log.ingest([{**record, "at": START - DAY, "metadata": METADATA}], batch_id="import-3")
 
 
 def sweep(log: modlog.ModLog, clock: MovableClock) -> None:
@@ -129,8 +149,9 @@ def erase(log: modlog.ModLog) -> None:
         writer.append([(erasure, before, evolve(before, erasure.entry(writer.instant)))])
 
 
-def answers(log: modlog.ModLog) -> dict:
-    """What a ledger answers to every question, as JSON."""
+def answers(log: modlog.ModLog, schema: int) -> dict:
+    """What a ledger answers to every question that there was with a schema, as JSON."""
+    selections = SELECTIONS + (SELECTIONS_3 if schema >= 3 else ())
     head = log.head
     views = {
         "now": log.now(),
@@ -147,13 +168,13 @@ def answers(log: modlog.ModLog) -> dict:
         "histories": {id_: [event.position for event in log.history(id_)] for id_ in ids},
         "selected": {
             str(selection.data()): [event.position for event in log.events(selection)]
-            for selection in SELECTIONS
+            for selection in selections
         },
         "views": {name: [view.count(), list(view.accounts())] for name, view in views.items()},
         "blame": {id_: log.blame(id_) for id_ in ids},
         "plans": [
             [plan.targets, plan.idle, plan.irreversible, [line.after for line in plan.lines()]]
-            for plan in map(log.plan_revert, SELECTIONS)
+            for plan in map(log.plan_revert, selections)
         ],
         "sweeps": [told_of_sweep(sweep) for sweep in log.sweeps()],
         "notifications": [
@@ -171,6 +192,12 @@ SELECTIONS = (
     Selection(policy="illegal-content", after_position=5),
     Selection(since=START + timedelta(minutes=1), until=START + timedelta(minutes=3)),
     Selection(account_id=[FOUNDER, "old-2"]),
+)
+SELECTIONS_3 = (
+    Selection(correlation_id=["ticket-7", "ticket-10"]),
+    Selection(actor_kind="bot"),
+    Selection(occurred_since=START - 400 * DAY, occurred_until=START - 398 * DAY),
+    Selection(occurred_since=START + timedelta(minutes=1), actor_kind=["human"]),
 )
 
 
@@ -216,26 +243,26 @@ def opened(url: str, **options) -> modlog.ModLog:
     return modlog.open(url, clock=lambda: START + DAY, guardrails=GUARDRAILS, **options)
 
 
-def made(url: str, **options) -> dict:
+def made(url: str, schema_number: int, **options) -> dict:
     clock = MovableClock(START)
     with modlog.open(url, clock=clock, guardrails=GUARDRAILS, **options) as log:
         live(log, clock)
     with opened(url) if not options else opened(url, schema=options["schema"]) as log:
         assert log.verify().ok
-        return answers(log)
+        return answers(log, schema_number)
 
 
 def make_sqlite(schema: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.db"
-        told = made(f"sqlite:///{path}")
+        told = made(f"sqlite:///{path}", schema)
         with closing(sqlite3.connect(path)) as file:
             name_of("sqlite", schema).write_text("\n".join(file.iterdump()) + "\n")
     return told
 
 
 def make_postgres(schema: int, url: str) -> dict:
-    told = made(url, schema=SCHEMA, create=True)
+    told = made(url, schema, schema=SCHEMA, create=True)
     scripts = PostgresDatabase.scripts
     lines = [f"CREATE SCHEMA {SCHEMA};", f"SET LOCAL search_path TO {SCHEMA};"]
     lines += [*scripts.numbered.values(), scripts.cache, "DELETE FROM modlog_head;"]

@@ -134,11 +134,12 @@ def history(events: Sequence[RecordedEvent]) -> RenderableType:
     table.add_column("what", no_wrap=True)
     table.add_column("who and why", overflow="fold")
     for event in events:
+        details = _details(event.data) + _details(event.metadata)
         table.add_row(
             str(event.version),
             _when(event),
             text(event.type),
-            stacked([text(name_of(event.actor)), *_why(event), *_details(event.data)]),
+            stacked([text(name_of(event.actor)), *_why(event), *details]),
         )
     return table
 

@@ -320,6 +320,7 @@ class RecordedEvent:
         batch_id: what it was part of.
         confidence: of an automated decision, from 0 to 1.
         correlation_id: ties it to a request, ticket or trace outside.
+        metadata: what the platform keeps with it, as JSON values; empty if there is nothing.
         event: what happened, as a typed object.
     """
 
@@ -334,6 +335,7 @@ class RecordedEvent:
     batch_id: str | None
     confidence: float | None
     correlation_id: str | None
+    metadata: Mapping[str, Any] = field(factory=dict, hash=False)
     event: Event
 
     @property
@@ -357,6 +359,7 @@ class Envelope:
     batch_id: str | None = None
     confidence: float | None = None
     correlation_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
     occurred_at: datetime | None = None
 
 
@@ -392,5 +395,6 @@ class Draft:
             batch_id=envelope.batch_id,
             confidence=envelope.confidence,
             correlation_id=envelope.correlation_id,
+            metadata=envelope.metadata or {},
             event=self.event,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -24,6 +25,9 @@ MAX_INTEGER: Final = 2**53 - 1
 MAX_POSITION: Final = 2**63 - 1
 # Deeper than any profile that means something, well above what parsers and stacks bear.
 MAX_JSON_DEPTH: Final = 64
+
+# Of an act's metadata as JSON in UTF-8, in bytes: enough for a request, too little for its body.
+MAX_METADATA: Final = 16 * 2**10
 
 # As much of a value as an error message shows.
 _SHOWN_LENGTH: Final = 60
@@ -270,6 +274,18 @@ def checked_mapping(value: object, what: str) -> dict[str, Any]:
     if not is_mapping(value):
         raise InvalidInputError(f"{what} must be a mapping, not {type(value).__name__}")
     return cast("dict[str, Any]", checked_json(value, what))
+
+
+def checked_metadata(value: object, what: str) -> dict[str, Any]:
+    """A mapping from text to JSON values of at most 16 KiB together, copied."""
+    metadata = checked_mapping(value, what)
+    size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_METADATA:
+        raise InvalidInputError(
+            f"{what} must have at most {MAX_METADATA:,} bytes as JSON, this one has {size:,}: keep "
+            "what is larger elsewhere, and here the place where it is"
+        )
+    return metadata
 
 
 def check_names(given: Collection[object], known: Collection[str], what: str) -> None:

@@ -16,6 +16,7 @@ from modlog._domain.values import (
     check_names,
     checked_id,
     checked_instant,
+    checked_metadata,
     checked_probability,
     checked_text,
     checked_whole,
@@ -33,6 +34,7 @@ class Circumstances(TypedDict, total=False):
     occurred_at: datetime | None
     correlation_id: str | None
     confidence: float | None
+    metadata: Mapping[str, Any] | None
 
 
 class Given(Circumstances, total=False):
@@ -46,6 +48,8 @@ class Given(Circumstances, total=False):
         occurred_at: when it happened, if not now: an aware datetime.
         correlation_id: ties it to a request, ticket or trace outside.
         confidence: of an automated decision, from 0 to 1.
+        metadata: the platform's own, to be kept with the event: text → JSON value, at most
+            16 KiB; put over that of `acting` key by key.
         idempotency_key: the same request with the same key is carried out once.
         expected_version: refuse, unless the account is at this version.
     """
@@ -72,6 +76,7 @@ _CHECKS: Final = {
     "occurred_at": checked_instant,
     "correlation_id": checked_id,
     "confidence": checked_probability,
+    "metadata": checked_metadata,
 }
 _COMMAND_ONLY: Final = frozenset(("idempotency_key", "expected_version"))
 _OF_COMMANDS: Final = _COMMAND_ONLY.union(_CHECKS)
@@ -85,19 +90,19 @@ _settled: ContextVar[Mapping[str, Any]] = ContextVar(
 def acting(actor: Actor | None = None, **circumstances: Any) -> Iterator[None]:
     """Settle who acts, why and under which rule for every command in the block.
 
-    Blocks nest field by field, and arguments of a command win over them. The setting is a
-    context variable: it holds for the current task or thread, and for `asyncio.to_thread`.
+    Blocks nest field by field, metadata key by key, and arguments of a command win. The setting
+    is a context variable: it holds for the current task or thread, and for `asyncio.to_thread`.
 
     Args:
         actor: who does it; left out, it stays who it was.
-        **circumstances: reason, policy, batch_id, occurred_at, correlation_id, confidence;
-            None takes back what a surrounding block settled.
+        **circumstances: reason, policy, batch_id, occurred_at, correlation_id, confidence,
+            metadata; None takes back what a surrounding block settled.
 
     Raises:
         InvalidInputError: a field that does not exist or a value that no event takes.
     """
     fields = circumstances if actor is None else {**circumstances, "actor": actor}
-    token = _settled.set({**_settled.get(), **_checked(fields, "acting()")})
+    token = _settled.set(_over(_settled.get(), _checked(fields, "acting()")))
     try:
         yield
     finally:
@@ -113,6 +118,15 @@ def _checked(fields: Mapping[str, Any], what: str) -> dict[str, Any]:
     }
 
 
+def _over(settled: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, over what was settled before."""
+    merged = {**settled, **fields}
+    if merged.get("metadata") is not None:
+        both = {**(settled.get("metadata") or {}), **merged["metadata"]}
+        merged["metadata"] = checked_metadata(both, "metadata")  # a copy, of the event alone
+    return merged
+
+
 def envelope_for(command: str, given: Mapping[str, Any]) -> Envelope:
     """The envelope of a command's event.
 
@@ -121,7 +135,7 @@ def envelope_for(command: str, given: Mapping[str, Any]) -> Envelope:
         MissingReasonError: a reason is due and none, or an empty one, was given.
         InvalidInputError: a field that does not exist or a value that no event takes.
     """
-    fields = {**_settled.get(), **_checked(given, f"{command}()")}
+    fields = _over(_settled.get(), _checked(given, f"{command}()"))
     if fields.get("actor") is None:
         raise MissingActorError(
             f"{command}() needs an actor: give actor=Actor.human(…), or set one for a block with "

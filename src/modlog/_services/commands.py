@@ -301,6 +301,7 @@ def _approval(event: RecordedEvent, override: Override) -> Decide:
         policy=event.policy,
         batch_id=event.batch_id,
         correlation_id=event.correlation_id,
+        metadata=event.metadata,
     )
     account_id = str(event.account_id)
     return lambda _, state, __: Draft(account_id, state.version + 1, AccountNoted(text), envelope)

@@ -216,8 +216,8 @@ class ModLog(Commands, Questions):
             until: the end of the suspensions, for suspend.
             label: of the flags, for flag.
             score: of the flags, for flag.
-            **given: reason (due), actor, policy, confidence, correlation_id; what is not given
-                comes from `acting`.
+            **given: reason (due), actor, policy, confidence, correlation_id, metadata; what is
+                not given comes from `acting`.
 
         Raises:
             ConflictError: the batch_id belongs to something else.
@@ -267,9 +267,9 @@ class ModLog(Commands, Questions):
         A record has `do` (a command's name), `account_id`, `at` (when it happened: an aware
         datetime or ISO 8601 text), `actor` (an `Actor` or a mapping with kind and id; may come
         from `acting`), the command's own arguments, and optionally `reason`, `policy`,
-        `confidence`, `correlation_id`, `batch_id` and `key`: an idempotency key, with which
-        the same record is decided once, however often it is loaded: what was rejected stays
-        rejected. An account that was not seen before is created with the first record of it
+        `confidence`, `correlation_id`, `metadata`, `batch_id` and `key`: an idempotency key,
+        with which the same record is decided once, however often it is loaded: what was rejected
+        stays rejected. An account that was not seen before is created with the first record of it
         that is accepted.
 
         Args:

@@ -16,6 +16,7 @@ from modlog._domain.values import (
     check_names,
     checked_id,
     checked_instant,
+    checked_metadata,
     checked_probability,
     checked_text,
     instant_text,
@@ -33,6 +34,7 @@ _CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "batch_id": checked_id,
     "confidence": checked_probability,
     "correlation_id": checked_id,
+    "metadata": checked_metadata,
 }
 _COMMON: Final = frozenset(("do", "account_id", "at", "actor", "key", *_CIRCUMSTANCES))
 # How the reason begins that an import fills in, before the name of the batch.

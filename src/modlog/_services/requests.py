@@ -32,24 +32,23 @@ def request_digest(
         name: of the command.
         account_id: the account.
         command: with its arguments.
-        envelope: who, when and under which policy.
+        envelope: who, when and under which policy, with which metadata.
         reason: as it was given, before any was filled in.
     """
     actor = envelope.actor
     occurred_at = envelope.occurred_at
-    return _digest(
-        canonical(
-            [
-                name,
-                account_id,
-                _arguments(command),
-                [actor.kind, actor.id, actor.version, actor.account_id],
-                reason,
-                envelope.policy,
-                None if occurred_at is None else to_micros(occurred_at),
-            ]
-        )
-    )
+    request = [
+        name,
+        account_id,
+        _arguments(command),
+        [actor.kind, actor.id, actor.version, actor.account_id],
+        reason,
+        envelope.policy,
+        None if occurred_at is None else to_micros(occurred_at),
+    ]
+    if envelope.metadata:  # not of requests without it, whose digests ledgers hold already
+        request.append(dict(envelope.metadata))
+    return _digest(canonical(request))
 
 
 def _arguments(command: Command) -> dict[str, Any]:

@@ -7,7 +7,7 @@ schema of a type is brought up to date by the functions in `UPCASTERS` as it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -21,7 +21,7 @@ from modlog._domain.events import (
     data_of,
     event_of,
 )
-from modlog._domain.values import Actor, from_micros, instant_text, shown
+from modlog._domain.values import Actor, checked_metadata, from_micros, instant_text, shown
 from modlog._errors import CorruptEventError, InvalidInputError
 
 Data = dict[str, Any]
@@ -45,6 +45,7 @@ ACT_COLUMNS: Final = (
     "batch_id",
     "confidence",
     "correlation_id",
+    "metadata",
 )
 EVENT_COLUMNS: Final = (
     "position",
@@ -59,7 +60,8 @@ EVENT_COLUMNS: Final = (
 RECORDED: Final = (
     "e.position, a.recorded_at, coalesce(e.occurred_at, a.recorded_at), e.version, a.schema,"
     " a.confidence, s.kind, s.id, a.type, a.actor_kind, a.actor_id, a.actor_version,"
-    " a.actor_account_id, a.reason, a.policy, a.batch_id, a.correlation_id, e.data, e.personal"
+    " a.actor_account_id, a.reason, a.policy, a.batch_id, a.correlation_id, a.metadata,"
+    " e.data, e.personal"
 )
 
 
@@ -151,7 +153,17 @@ def act_columns(number: int, recorded_at: int, type_name: str, envelope: Envelop
         envelope.batch_id,
         envelope.confidence,
         envelope.correlation_id,
+        metadata_text(envelope.metadata),
     )
+
+
+def metadata_text(metadata: Mapping[str, Any] | None) -> str | None:
+    """Metadata as canonical JSON; None if there is nothing."""
+    return canonical(metadata).decode() if metadata else None
+
+
+def _metadata_from(text: str | None) -> dict[str, Any]:
+    return {} if text is None else checked_metadata(orjson.loads(text), "metadata")
 
 
 def act_key(type_name: str, envelope: Envelope) -> object:
@@ -164,6 +176,7 @@ def act_key(type_name: str, envelope: Envelope) -> object:
         envelope.batch_id,
         envelope.confidence,
         envelope.correlation_id,
+        metadata_text(envelope.metadata),
     )
 
 
@@ -191,6 +204,7 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
         policy,
         batch_id,
         correlation_id,
+        metadata,
         data,
         personal,
     ) = row
@@ -212,6 +226,7 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
             batch_id=batch_id,
             confidence=confidence,
             correlation_id=correlation_id,
+            metadata=_metadata_from(metadata),
             event=event_from(type_name, schema, data, personal),
         )
     except (
@@ -228,15 +243,17 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
 def as_written(row: Sequence[Any]) -> RecordedEvent:
     """The event in the columns `RECORDED`, if they hold the very text that modlog writes of it.
 
-    An older schema is left out: what it was read to is not what was written.
+    Data of an older schema are left out: what they were read to is not what was written.
 
     Raises:
         CorruptEventError: with the position, if the row cannot be read, or says in other
             characters than the canonical ones what it says.
     """
     recorded = recorded_event(row)
-    schema, texts = row[4], row[-2:]
-    if schema == schema_of(recorded.type) and texts != data_texts(recorded.event):
+    schema, metadata, texts = row[4], row[-3], row[-2:]
+    if metadata != metadata_text(recorded.metadata) or (
+        schema == schema_of(recorded.type) and texts != data_texts(recorded.event)
+    ):
         raise CorruptEventError(
             f"the event at position {recorded.position} is not in its canonical form: "
             "something else than modlog wrote it"
@@ -248,8 +265,11 @@ def state_bytes(row: Sequence[Any]) -> bytes:
     """A whole event as canonical JSON, for readers that know only topics and states."""
     event = recorded_event(row)
     actor = event.actor
+    # Events without any are told as they were before there was such a thing.
+    metadata = {"metadata": event.metadata} if event.metadata else {}
     return canonical(
         {
+            **metadata,
             "actor": {
                 "account_id": actor.account_id,
                 "id": actor.id,

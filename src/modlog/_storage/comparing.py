@@ -48,7 +48,7 @@ def damaged(rows: Sequence[Row]) -> Iterator[str]:
 
 def fold_rows(rows: Sequence[Row]) -> list[Row]:
     """Of whole events what a fold needs, and their positions."""
-    return [(row[0], row[4], row[3], row[9], row[5], row[18], row[19], row[1]) for row in rows]
+    return [(row[0], row[4], row[3], row[9], row[5], *row[-2:], row[1]) for row in rows]
 
 
 def projected(database: Database, session: Session, streams: Sequence[int]) -> dict[int, Kept]:

@@ -204,6 +204,7 @@ def _circumstances(occurred_at: st.SearchStrategy[datetime]) -> st.SearchStrateg
             "policy": st.none() | _codes,
             "confidence": st.none() | _probabilities.map(float),
             "correlation_id": st.none() | _codes,
+            "metadata": _records,
         }
     )
 
@@ -270,6 +271,7 @@ _envelopes: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
             "batch_id": batch_id,
             "confidence": None if actor.kind == "human" else 0.5,
             "correlation_id": None if policy is None else "ticket-1",
+            "metadata": {"ip": "::1", "tags": [1, None]} if policy and batch_id else {},
         }
         for actor in (Actor.human("wan"), Actor.bot("sweeper", version="2"))
         for reason in ("clean-up", _HOSTILE[0])

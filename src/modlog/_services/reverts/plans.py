@@ -157,8 +157,8 @@ class RevertPlan:
                 a plan of the same selection under the same batch_id goes on where it stopped.
             on_conflict: "raise" instead of itemising; the chunk is then not written.
             progress: called after each transaction with a `RevertProgress`.
-            **given: reason (due), actor, policy, occurred_at, correlation_id, confidence; what
-                is not given comes from `acting`.
+            **given: reason (due), actor, policy, occurred_at, correlation_id, confidence,
+                metadata; what is not given comes from `acting`.
 
         Raises:
             ConflictError: the batch_id belongs to something else; or, with on_conflict="raise",

@@ -214,6 +214,7 @@ def envelope_of(sweep: Sweep) -> Envelope:
         batch_id=planned.batch_id,
         confidence=planned.confidence,
         correlation_id=planned.correlation_id,
+        metadata=planned.metadata,
     )
 
 

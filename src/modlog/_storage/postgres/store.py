@@ -28,7 +28,7 @@ from modlog._storage.writing import Writer
 _TYPES: Final = (
     *("bigint", "bigint", "text", "bigint", "bigint", "smallint", "text", "smallint", "bigint"),
     *("text", "bigint[]", "bigint", "bigint", "smallint", "text", "text", "text", "text", "text"),
-    *("text", "text", "text", "double precision", "text", "text", "text", "text", "bytea"),
+    *("text", "text", "text", "double precision", "text", "text", "text", "text", "text", "bytea"),
 )
 
 

@@ -45,8 +45,8 @@ CREATE OR REPLACE FUNCTION modlog_record(
     _in_order smallint, _profile text, _facet smallint, _until bigint, _label text,
     _ended bigint[], _act bigint, _occurred bigint, _schema smallint, _type text,
     _actor_kind text, _actor_id text, _actor_version text, _actor_account text, _reason text,
-    _policy text, _batch text, _confidence double precision, _correlation text, _data text,
-    _personal text, _key text, _request bytea,
+    _policy text, _batch text, _confidence double precision, _correlation text,
+    _metadata text, _data text, _personal text, _key text, _request bytea,
     OUT _position bigint, OUT _recorded bigint
 ) LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -86,7 +86,8 @@ BEGIN
     IF _act IS NULL THEN
         _act := _position;
         INSERT INTO modlog_acts VALUES (_act, _recorded, _type, _schema, _actor_kind, _actor_id,
-            _actor_version, _actor_account, _reason, _policy, _batch, _confidence, _correlation);
+            _actor_version, _actor_account, _reason, _policy, _batch, _confidence, _correlation,
+            _metadata);
     END IF;
     INSERT INTO modlog_events
         VALUES (_position, _act, _stream, _version, _occurred, _data, _personal);

@@ -244,13 +244,11 @@ FILTERS: Final = tuple(attribute.name for attribute in attrs_fields(Selection))
 
 
 def checked_selection(selection: object, asker: str) -> Selection:
-    """A selection; None means every event.
+    """A selection, and nothing else.
 
     Raises:
         InvalidInputError: anything else.
     """
-    if selection is None:
-        return Selection()
     if not isinstance(selection, Selection):
         raise InvalidInputError(f"{asker} takes a Selection, not {shown(selection)}")
     return selection

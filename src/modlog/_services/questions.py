@@ -105,7 +105,7 @@ class Questions:
         Those recorded after the call are left out. Events of other programs are not modlog's
         to show: `recorder.select_notifications` has them.
         """
-        selection = checked_selection(selection, "events()")
+        selection = Selection() if selection is None else checked_selection(selection, "events()")
         with self._work.reader() as reader:
             head = reader.head().position
             condition = reader.condition(selection)

@@ -13,6 +13,7 @@ from modlog._domain.spans import first_held
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.forensics.differences import AccountChange, diff
+from modlog._services.forensics.impacts import Impact, impact
 from modlog._services.questions import Questions
 from modlog._services.views import View
 from modlog._storage.figures import figures
@@ -73,9 +74,17 @@ class Forensics(Questions):
         """
         if by not in BYS:
             raise InvalidInputError(f"by must be one of {', '.join(BYS)}, not {shown(by)}")
-        selection = checked_selection(selection, "stats()")
+        selection = Selection() if selection is None else checked_selection(selection, "stats()")
         with self._work.reader() as reader, self._work.snapshot_in(reader) as snapshot:
             return figures(snapshot, selection, by)
+
+    def impact(self, selection: Selection) -> Impact:
+        """What selected events came to: how far they reach, what stands, who put what right.
+
+        Args:
+            selection: the events, as of now: of a batch, an actor, or of `Selection.like`.
+        """
+        return impact(self._work, checked_selection(selection, "impact()"))
 
 
 def _view(view: View | Questions) -> View:

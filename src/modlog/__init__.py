@@ -7,7 +7,9 @@ projection of those events, so a mistaken change is replayed away exactly.
 from modlog._domain.account import Account, Sanction, Status
 from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
+from modlog._domain.figures import Figures
 from modlog._domain.guardrails import Guardrails
+from modlog._domain.impacts import ImpactLine
 from modlog._domain.reverts import Remark
 from modlog._domain.selection import Selection
 from modlog._domain.sweeps import Outcome, SweepState
@@ -44,7 +46,8 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._services.acting import acting
-from modlog._services.forensics import AccountChange
+from modlog._services.forensics.differences import AccountChange
+from modlog._services.forensics.impacts import Impact
 from modlog._services.import_outcomes import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import ModLog
@@ -62,6 +65,7 @@ from modlog._services.views import View
 from modlog._storage.acts import Act
 from modlog._storage.checks import Finding
 from modlog._storage.clock import AcceptedClock
+from modlog._storage.impacts import Repair
 from modlog._storage.upgrading import Migration
 
 __all__ = [
@@ -80,10 +84,13 @@ __all__ = [
     "ConflictError",
     "CorruptCacheError",
     "CorruptEventError",
+    "Figures",
     "Finding",
     "GuardrailError",
     "Guardrails",
     "IdempotencyConflictError",
+    "Impact",
+    "ImpactLine",
     "ImportRejectedError",
     "IngestOutcome",
     "InvalidInputError",
@@ -103,6 +110,7 @@ __all__ = [
     "RefusedError",
     "Rejection",
     "Remark",
+    "Repair",
     "RevertLine",
     "RevertOutcome",
     "RevertPlan",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
-from typing import Any, Final, TypeAlias, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from attrs import field, frozen
 from attrs import fields as attrs_fields
 
-from modlog._domain.events import EVENT_CLASSES
+from modlog._domain.events import EVENT_CLASSES, RecordedEvent
 from modlog._domain.values import (
     ACTOR_KINDS,
+    LAST_INSTANT,
     Actor,
+    before,
     check_names,
     checked_id,
     checked_instant,
@@ -90,6 +92,10 @@ def _one(check: Callable[[Any, str], _V], what: str) -> Callable[[Any], _V]:
 def _filter(convert: Callable[[Any], Any]) -> Any:
     return field(converter=lambda value: value if value is ANY else convert(value))
 
+
+Likeness = Literal["actor", "policy", "batch"]
+# What two events may have in common, and under which name an event and a selection have it.
+_LIKENESSES: Final = {"actor": "actor", "policy": "policy", "batch": "batch_id"}
 
 _Several: TypeAlias = _V | Collection[_V] | _Everything
 
@@ -172,6 +178,39 @@ class Selection:
             positions,
         )
 
+    @classmethod
+    def like(
+        cls,
+        event: RecordedEvent,
+        *,
+        within: timedelta = timedelta(hours=1),
+        by: Likeness = "actor",
+    ) -> Selection:
+        """What the same hand, rule or batch did around an event, that event included.
+
+        Args:
+            event: as the ledger gave it.
+            within: how long before and after it, both ends included, on the clock of recording.
+            by: what has to be the same: "actor" (kind and id), which every event has, "policy"
+                or "batch".
+
+        Raises:
+            InvalidInputError: no event, a time that is none, or an event without that policy
+                or batch.
+        """
+        if not isinstance(event, RecordedEvent):
+            raise InvalidInputError(f"like() takes a recorded event, not {shown(event)}")
+        if by not in tuple(_LIKENESSES):
+            raise InvalidInputError(f"by must be one of {', '.join(_LIKENESSES)}, not {shown(by)}")
+        name = _LIKENESSES[by]
+        value = getattr(event, name)
+        if value is None:
+            raise InvalidInputError(
+                f"the event at position {event.position} has no {by}: choose another by="
+            )
+        since, until = _around(event.recorded_at, within)
+        return cls(**{name: value}, since=since, until=until)
+
     def given(self) -> Iterator[tuple[str, Any]]:
         """The filters that were given, by name."""
         for name in FILTERS:
@@ -231,6 +270,17 @@ EVERYTHING: Final = Scope()
 FILTERS: Final = tuple(attribute.name for attribute in attrs_fields(Selection))
 
 
+def checked_selection(selection: object, asker: str) -> Selection:
+    """A selection, and nothing else.
+
+    Raises:
+        InvalidInputError: anything else.
+    """
+    if not isinstance(selection, Selection):
+        raise InvalidInputError(f"{asker} takes a Selection, not {shown(selection)}")
+    return selection
+
+
 def check_selection(selection: object, *, everything: bool) -> None:
     """Refuse what no revert or sweep may mean.
 
@@ -243,3 +293,17 @@ def check_selection(selection: object, *, everything: bool) -> None:
         raise InvalidInputError(
             "Selection() means every event of the ledger: say everything=True if that is meant"
         )
+
+
+def _around(instant: datetime, within: object) -> tuple[datetime, datetime]:
+    """The first instant that lies so near, and the first one after it that does not.
+
+    Raises:
+        InvalidInputError: no length of time.
+    """
+    if not isinstance(within, timedelta) or within < timedelta(0):
+        raise InvalidInputError(
+            f"within must be a timedelta from 0, as timedelta(hours=1), not {shown(within)}"
+        )
+    later = min(within, LAST_INSTANT - instant - timedelta.resolution)
+    return before(instant, within), instant + later + timedelta.resolution

@@ -13,7 +13,7 @@ from modlog._domain.account import (
     checked_statuses,
 )
 from modlog._domain.events import RecordedEvent
-from modlog._domain.selection import EVERYTHING, Selection
+from modlog._domain.selection import EVERYTHING, Selection, checked_selection
 from modlog._domain.values import (
     checked_id,
     checked_position,
@@ -21,7 +21,7 @@ from modlog._domain.values import (
     checked_truth,
     shown,
 )
-from modlog._errors import AccountNotFoundError, InvalidInputError
+from modlog._errors import AccountNotFoundError
 from modlog._services.work import Work
 from modlog._storage.acts import Act, ActPages
 from modlog._storage.reading import PAGE, Pages
@@ -182,11 +182,7 @@ class Questions:
 
     @staticmethod
     def _checked(selection: object, call: str) -> Selection:
-        if selection is None:
-            return Selection()
-        if not isinstance(selection, Selection):
-            raise InvalidInputError(f"{call} takes a Selection, not {shown(selection)}")
-        return selection
+        return Selection() if selection is None else checked_selection(selection, call)
 
     def subscribe(
         self,

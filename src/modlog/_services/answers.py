@@ -26,13 +26,13 @@ from modlog._errors import CorruptEventError, InvalidInputError
 from modlog._services.records import IMPORTED_WITH, read_command, reason_given
 from modlog._services.requests import request_digest
 from modlog._storage.checks import MOST, Finding
-from modlog._storage.codec import event_from
+from modlog._storage.codec import event_from, metadata_from
 from modlog._storage.database import Database, Session
 from modlog._storage.keys import pages_of_answers
 
 _NAMES: Final[dict[type, str]] = {command: name for name, command in COMMANDS.items()}
 # Where the type stands behind the first columns.
-_TYPE: Final = 7
+_TYPE: Final = 8
 
 
 def check_answers(database: Database, session: Session) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def _findings(database: Database, session: Session) -> Iterator[Finding]:
         for request, position, account_id, version, *answer in page:
             try:
                 is_answer = bytes(request) in _digests(account_id, *answer)
-            except (CorruptEventError, InvalidInputError, TypeError, OverflowError):
+            except (CorruptEventError, InvalidInputError, TypeError, ValueError, OverflowError):
                 continue  # another check tells of it
             if not is_answer:
                 yield Finding(
@@ -58,7 +58,12 @@ def _findings(database: Database, session: Session) -> Iterator[Finding]:
 
 
 def _digests(
-    account_id: str, occurred_at: int | None, reason: str | None, policy: str | None, *columns: Any
+    account_id: str,
+    occurred_at: int | None,
+    reason: str | None,
+    policy: str | None,
+    metadata: str | None,
+    *columns: Any,
 ) -> Iterator[bytes]:
     """The digests of the requests that an event can be the answer to.
 
@@ -67,10 +72,16 @@ def _digests(
         occurred_at: as the request gave it, in microseconds.
         reason: as it was recorded.
         policy: of both.
+        metadata: of both, as it is stored.
         *columns: its actor and what happened, as they are stored.
     """
     at = None if occurred_at is None else from_micros(occurred_at)
-    envelope = Envelope(actor=_actor(*columns[:4]), policy=policy, occurred_at=at)
+    envelope = Envelope(
+        actor=_actor(*columns[:4]),
+        policy=policy,
+        occurred_at=at,
+        metadata=metadata_from(metadata),
+    )
     event = event_from(*columns[4:])
     for name, command in _commands(event):
         for given in _reasons(reason) if at else (reason,):

@@ -162,7 +162,8 @@ def metadata_text(metadata: Mapping[str, Any] | None) -> str | None:
     return canonical(metadata).decode() if metadata else None
 
 
-def _metadata_from(text: str | None) -> dict[str, Any]:
+def metadata_from(text: str | None) -> dict[str, Any]:
+    """The metadata of an act, from how it is stored."""
     return {} if text is None else checked_metadata(orjson.loads(text), "metadata")
 
 
@@ -226,7 +227,7 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
             batch_id=batch_id,
             confidence=confidence,
             correlation_id=correlation_id,
-            metadata=_metadata_from(metadata),
+            metadata=metadata_from(metadata),
             event=event_from(type_name, schema, data, personal),
         )
     except (

@@ -18,8 +18,9 @@ KeyRow = tuple[str, bytes, int | None, str | None]
 Answer = tuple[bytes, str | None]
 # What tells of an event which requests may have led to it; `occurred_at` as it was given.
 _ANSWERS: Final = (
-    "e.position, s.id, e.version, e.occurred_at, a.reason, a.policy, a.actor_kind, a.actor_id,"
-    " a.actor_version, a.actor_account_id, a.type, a.schema, e.data, e.personal"
+    "e.position, s.id, e.version, e.occurred_at, a.reason, a.policy, a.metadata,"
+    " a.actor_kind, a.actor_id, a.actor_version, a.actor_account_id, a.type, a.schema, e.data,"
+    " e.personal"
 )
 # A longer key is kept as its digest, so that every key fits into an index.
 _LONGEST: Final = 200

@@ -442,12 +442,13 @@ class TestTables:
     def test_of_a_newer_modlog_are_refused(self, place, raw):
         with place.open() as log:
             record(log)
+            own = log._work.store.database.scripts.newest
         raw.run("UPDATE {p}modlog_meta SET value = '999' WHERE name = 'schema'")
 
         with pytest.raises(modlog.SchemaError, match=r"999.*upgrade modlog"):
             place.open()
 
-        raw.run("UPDATE {p}modlog_meta SET value = '2' WHERE name = 'schema'")
+        raw.run(f"UPDATE {{p}}modlog_meta SET value = '{own}' WHERE name = 'schema'")
         with place.open() as log:
             assert log.head == 3
 

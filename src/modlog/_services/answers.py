@@ -80,7 +80,7 @@ def _digests(
         actor=_actor(*columns[:4]),
         policy=policy,
         occurred_at=at,
-        metadata=metadata_from(metadata),
+        metadata={} if metadata is None else metadata_from(metadata),
     )
     event = event_from(*columns[4:])
     for name, command in _commands(event):

@@ -7,6 +7,7 @@ projection of those events, so a mistaken change is replayed away exactly.
 from modlog._domain.account import Account, Sanction, Status
 from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
+from modlog._domain.figures import Figures
 from modlog._domain.guardrails import Guardrails
 from modlog._domain.reverts import Remark
 from modlog._domain.selection import Selection
@@ -44,7 +45,7 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._services.acting import acting
-from modlog._services.forensics import AccountChange
+from modlog._services.forensics.differences import AccountChange
 from modlog._services.import_outcomes import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import ModLog
@@ -80,6 +81,7 @@ __all__ = [
     "ConflictError",
     "CorruptCacheError",
     "CorruptEventError",
+    "Figures",
     "Finding",
     "GuardrailError",
     "Guardrails",

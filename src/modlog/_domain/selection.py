@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
-from typing import Any, Final, TypeAlias, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from attrs import field, frozen
 from attrs import fields as attrs_fields
 
-from modlog._domain.events import EVENT_CLASSES
+from modlog._domain.events import EVENT_CLASSES, RecordedEvent
 from modlog._domain.values import (
     ACTOR_KINDS,
     Actor,
+    around,
     check_names,
     checked_id,
     checked_instant,
@@ -90,6 +91,10 @@ def _one(check: Callable[[Any, str], _V], what: str) -> Callable[[Any], _V]:
 def _filter(convert: Callable[[Any], Any]) -> Any:
     return field(converter=lambda value: value if value is ANY else convert(value))
 
+
+Likeness = Literal["actor", "policy", "batch"]
+# What two events may have in common, and under which name an event and a selection have it.
+_LIKENESSES: Final = {"actor": "actor", "policy": "policy", "batch": "batch_id"}
 
 _Several: TypeAlias = _V | Collection[_V] | _Everything
 
@@ -171,6 +176,39 @@ class Selection:
             up_to_position,
             positions,
         )
+
+    @classmethod
+    def like(
+        cls,
+        event: RecordedEvent,
+        *,
+        within: timedelta = timedelta(hours=1),
+        by: Likeness = "actor",
+    ) -> Selection:
+        """What the same hand, rule or batch did around an event, that event included.
+
+        Args:
+            event: as the ledger gave it.
+            within: how long before and after it, both ends included, on the clock of recording.
+            by: what has to be the same: "actor" (kind and id), which every event has, "policy"
+                or "batch".
+
+        Raises:
+            InvalidInputError: no event, a time that is none, or an event without that policy
+                or batch.
+        """
+        if not isinstance(event, RecordedEvent):
+            raise InvalidInputError(f"like() takes a recorded event, not {shown(event)}")
+        if by not in tuple(_LIKENESSES):
+            raise InvalidInputError(f"by must be one of {', '.join(_LIKENESSES)}, not {shown(by)}")
+        name = _LIKENESSES[by]
+        value = getattr(event, name)
+        if value is None:
+            raise InvalidInputError(
+                f"the event at position {event.position} has no {by}: choose another by="
+            )
+        since, until = around(event.recorded_at, within)
+        return cls(**{name: value}, since=since, until=until)
 
     def given(self) -> Iterator[tuple[str, Any]]:
         """The filters that were given, by name."""

@@ -1,19 +1,39 @@
-"""What stood in an account's state from when to when, event by event."""
+"""An account's state event by event, and what stood in it from when to when."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from modlog._domain.account import AccountState, Happened, Moves, replay
+from modlog._domain.account import Account, AccountState, Happened, Moves, account_at, replay
 from modlog._domain.effects import effect_of
-from modlog._domain.events import EventsReverted, fields_of
+from modlog._domain.events import EventsReverted, RecordedEvent, fields_of
 
 _H = TypeVar("_H", bound=Happened)
 
 
 def moves_of(history: Sequence[_H]) -> Iterator[tuple[_H, Moves]]:
-    """Each event of an account's whole history, with what it changed of what stands.
+    """Each event of an account's whole history, with what it changed of what stands."""
+    return ((entry, moves) for entry, moves, _ in steps_of(history))
+
+
+def first_held(
+    history: Sequence[RecordedEvent], account_id: str, predicate: Callable[[Account], object]
+) -> RecordedEvent | None:
+    """The event after which something first held of the account, at the instant it was recorded.
+
+    It need not have held ever since, so every event is looked at, in order.
+    """
+    for event, _, state in steps_of(history):
+        if predicate(account_at(account_id, state, event.recorded_at)):
+            return event
+    return None
+
+
+def steps_of(history: Sequence[_H]) -> Iterator[tuple[_H, Moves, AccountState]]:
+    """Each event of an account's whole history, what it changed, and the state that it left.
+
+    The state goes on to change with the next step.
 
     A revert is a replay of all that came before it, but for one that takes back just the event
     before it: that gives the state before, and keeps long chains of them cheap.
@@ -25,14 +45,15 @@ def moves_of(history: Sequence[_H]) -> Iterator[tuple[_H, Moves]]:
         if not isinstance(entry.event, EventsReverted):
             state.see(entry.version, entry.occurred_at, entry.event.TYPE)
             fields = fields_of(entry.event)
-            yield entry, state.moved_by(entry.event.TYPE, entry.version, entry.occurred_at, fields)
+            moves = state.moved_by(entry.event.TYPE, entry.version, entry.occurred_at, fields)
+            yield entry, moves, state
         else:
             old = state
             if spare is None:
                 state = replay(history[: index + 1])
             else:
                 state = _after(spare, history[index - 1], entry)
-            yield entry, Moves.between(old, state)
+            yield entry, Moves.between(old, state), state
         spare = before
 
 

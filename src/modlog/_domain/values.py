@@ -36,6 +36,7 @@ _V = TypeVar("_V")
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_INSTANT: Final = datetime.min.replace(tzinfo=UTC)
+LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -192,6 +193,20 @@ def parsed_instant(value: object, what: str) -> datetime:
 def before(instant: datetime, by: timedelta) -> datetime:
     """The instant so much earlier, or the first that there is."""
     return instant - by if instant - FIRST_INSTANT > by else FIRST_INSTANT
+
+
+def around(instant: datetime, within: object) -> tuple[datetime, datetime]:
+    """The first instant that lies so near, and the first one after it that does not.
+
+    Raises:
+        InvalidInputError: no length of time.
+    """
+    if not isinstance(within, timedelta) or within < timedelta(0):
+        raise InvalidInputError(
+            f"within must be a timedelta from 0, as timedelta(hours=1), not {shown(within)}"
+        )
+    later = min(within, LAST_INSTANT - instant - _MICROSECOND)
+    return before(instant, within), instant + later + _MICROSECOND
 
 
 def instant_text(instant: datetime) -> str:

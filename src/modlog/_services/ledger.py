@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from modlog._domain.account import Account
-from modlog._domain.blame import Blame, blame
 from modlog._domain.guardrails import Guardrails
 from modlog._domain.selection import Selection
 from modlog._domain.values import (
@@ -21,11 +20,10 @@ from modlog._domain.values import (
 from modlog._errors import InvalidInputError
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
-from modlog._services.forensics import AccountChange, diff
+from modlog._services.forensics.questions import Forensics
 from modlog._services.import_outcomes import IngestOutcome, OnRefused
 from modlog._services.imports import ingest, numbered
 from modlog._services.integrity import VerificationReport, verify
-from modlog._services.questions import Questions
 from modlog._services.reverts.plans import (
     OnConflict,
     RevertOutcome,
@@ -86,7 +84,7 @@ def open_ledger(
     return ModLog(Work(store, checked_clock(clock), guardrails or Guardrails()))
 
 
-class ModLog(Commands, Questions):
+class ModLog(Commands, Forensics):
     """A ledger of account lifecycle events.
 
     May be shared between threads, and used as a context manager that closes it. Each command
@@ -136,26 +134,6 @@ class ModLog(Commands, Questions):
     def now(self) -> View:
         """The present as a view, for instance to compare it with another."""
         return View(self._work)
-
-    def diff(self, before: View | ModLog, after: View | ModLog) -> Iterator[AccountChange]:
-        """The accounts in which two views differ, in the order of their ids, streaming.
-
-        Args:
-            before: a view, or the ledger itself for the present.
-            after: likewise.
-        """
-        return diff(_view(before), _view(after))
-
-    def blame(self, account_id: str) -> list[Blame]:
-        """For each facet of an account, the event that made it so, or took it away.
-
-        The facets are its existence, each key of its profile, each flag, each sanction, and
-        its protection.
-
-        Raises:
-            AccountNotFoundError: the ledger has no event of it.
-        """
-        return blame(self.history(account_id))
 
     # Reverts
 
@@ -372,11 +350,3 @@ class ModLog(Commands, Questions):
         }
         dry_run = checked_truth(dry_run, "dry_run")
         return accept_clock(self._work.store, self._work.clock(), given, dry_run=dry_run)
-
-
-def _view(view: View | ModLog) -> View:
-    if isinstance(view, ModLog):
-        return view.now()
-    if not isinstance(view, View):
-        raise InvalidInputError(f"diff() compares views or ledgers, not {shown(view)}")
-    return view

@@ -11,39 +11,23 @@ from hypothesis import strategies as st
 
 from modlog import Actor, InvalidInputError, Selection
 from modlog.testing import MovableClock
-from tests import model
 from tests import reverting_model as reverting
+from tests.causes import causes, hand, is_lifting, took
 from tests.laws import STORE
 from tests.likeness import plain_event
 
 WAYS = ("actor", "actor_kind", "policy", "batch", "label", "day", "hour")
+SANCTIONS = ("account.suspended", "account.deleted")
 HOUR = timedelta(hours=1)
-FACETS = {
-    "account.suspended": "sanctions",
-    "account.deleted": "sanctions",
-    "account.flagged": "flags",
-}
 
 # What the figures have to be
-
-
-def causes(events):
-    """What deletions, suspensions and flags began: (event, the event that ended it, or None)."""
-    for history in reverting.by_account(events).values():
-        states = [model.replay(history[:number]) for number in range(len(history) + 1)]
-        for event in history:
-            if event["type"] in FACETS:
-                stays = [event["version"] in one[FACETS[event["type"]]] for one in states]
-                if any(stays):
-                    last = max(n for n, stands in enumerate(stays) if stands)
-                    yield event, None if stays[-1] else history[last]
 
 
 def keys(event, by):
     """Of what figures an event is a part."""
     actor, at = event["actor"], event["occurred_at"].astimezone(UTC).isoformat()
     return {
-        "actor": f"{actor['kind']}:{actor['id']}",
+        "actor": hand(event),
         "actor_kind": actor["kind"],
         "policy": event["policy"],
         "batch": event["batch_id"],
@@ -59,7 +43,8 @@ def expected(events, chosen, by):
     groups: dict = {}
     for event, end in causes(events):
         is_flag = event["type"] == "account.flagged"
-        if event["position"] in positions and (is_flag or by != "label"):
+        is_counted = is_flag or (event["type"] in SANCTIONS and by != "label")
+        if event["position"] in positions and is_counted:
             sanctions, flags = groups.setdefault(keys(event, by), ([], []))
             if is_flag:
                 flags.append(event)
@@ -75,39 +60,29 @@ def expected(events, chosen, by):
 
 
 def of_sanctions(sanctions):
-    lifted = [
-        (event, end)
-        for event, end in sanctions
-        if end and end["type"] in ("account.restored", "events.reverted")
-    ]
+    lifted = [(event, end) for event, end in sanctions if is_lifting(end)]
     others = [(event, end) for event, end in lifted if hand(event) != hand(end)]
     kept = [event for event, end in sanctions if (event, end) not in lifted]
-    times = sorted(end["occurred_at"] - event["occurred_at"] for event, end in lifted)
-    seconds = [time / timedelta(seconds=1) for time in times]
+    times = sorted(took(event, end) for event, end in lifted)
     machines = [event for event, _ in sanctions if event["actor"]["kind"] in ("bot", "model")]
     return {
         "sanctions": len(sanctions),
         "lifted_by_others": len(others),
         "lifted_by_same": len(lifted) - len(others),
         "overturn_rate": len(others) / len(sanctions) if sanctions else None,
-        "median_seconds": statistics.median(seconds) if seconds else None,
-        "p95_seconds": nearest_rank(seconds),
+        "median_seconds": statistics.median(times) / 1e6 if times else None,
+        "p95_seconds": nearest_rank(times) / 1e6 if times else None,
         "automated_share": len(machines) / len(sanctions) if sanctions else None,
         "overturned_confidence": mean_confidence([event for event, _ in others]),
         "upheld_confidence": mean_confidence(kept),
     }
 
 
-def hand(event):
-    return event["actor"]["kind"], event["actor"]["id"]
-
-
-def nearest_rank(seconds):
+def nearest_rank(times):
     """The smallest that at least 95 in 100 do not exceed."""
-    for one in seconds:
-        if sum(other <= one for other in seconds) * 100 >= 95 * len(seconds):
-            return one
-    return None
+    return next(
+        one for one in times if sum(other <= one for other in times) * 100 >= 95 * len(times)
+    )
 
 
 def mean_confidence(events):

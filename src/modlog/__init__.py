@@ -9,6 +9,7 @@ from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
 from modlog._domain.figures import Figures
 from modlog._domain.guardrails import Guardrails
+from modlog._domain.impacts import ImpactLine
 from modlog._domain.reverts import Remark
 from modlog._domain.selection import Selection
 from modlog._domain.sweeps import Outcome, SweepState
@@ -46,6 +47,7 @@ from modlog._errors import (
 )
 from modlog._services.acting import acting
 from modlog._services.forensics.differences import AccountChange
+from modlog._services.forensics.impacts import Impact
 from modlog._services.import_outcomes import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import ModLog
@@ -63,6 +65,7 @@ from modlog._services.views import View
 from modlog._storage.acts import Act
 from modlog._storage.checks import Finding
 from modlog._storage.clock import AcceptedClock
+from modlog._storage.impacts import Repair
 from modlog._storage.upgrading import Migration
 
 __all__ = [
@@ -86,6 +89,8 @@ __all__ = [
     "GuardrailError",
     "Guardrails",
     "IdempotencyConflictError",
+    "Impact",
+    "ImpactLine",
     "ImportRejectedError",
     "IngestOutcome",
     "InvalidInputError",
@@ -105,6 +110,7 @@ __all__ = [
     "RefusedError",
     "Rejection",
     "Remark",
+    "Repair",
     "RevertLine",
     "RevertOutcome",
     "RevertPlan",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve as replaced
 from attrs import frozen
@@ -58,11 +58,12 @@ def reversal(history: Sequence[Happened], selected: Collection[int]) -> Reversal
 
 @frozen(kw_only=True)
 class Remark:
-    """What a revert does not undo by itself, for a platform to act on.
+    """What the ledger does not put right by itself, for a platform to act on.
 
     Attributes:
-        code: name-may-be-taken, account-ceases, profile-changes, messages-were-sent or
-            protection-changes.
+        code: of a revert name-may-be-taken, account-ceases, profile-changes, messages-were-sent
+            or protection-changes; of an impact still-sanctioned, otherwise-sanctioned,
+            still-flagged, messages-were-sent or name-may-be-taken.
         message: the same in words.
     """
 
@@ -70,20 +71,30 @@ class Remark:
     message: str
 
 
+NAME_MAY_BE_TAKEN: Final = Remark(
+    code="name-may-be-taken",
+    message="the account comes back: its name may belong to somebody else by now",
+)
+MESSAGES_WERE_SENT: Final = Remark(
+    code="messages-were-sent",
+    message="whoever was told of the sanction has to be told that it is taken back",
+)
+
+
 def remarks(before: Account, after: Account) -> tuple[Remark, ...]:
     """What lies outside the ledger when an account goes from one state to the other."""
     gone = (Status.DELETED, Status.ABSENT)
     found = {
-        "name-may-be-taken": before.status in gone
+        NAME_MAY_BE_TAKEN.code: before.status in gone
         and after.status not in gone
-        and "the account comes back: its name may belong to somebody else by now",
+        and NAME_MAY_BE_TAKEN.message,
         "account-ceases": before.status is not Status.ABSENT
         and after.status is Status.ABSENT
         and "its creation is taken back: it ceases to exist",
         "profile-changes": not same_json(before.profile, after.profile)
         and f"write back to the platform's own tables: {_differing(before, after)}",
-        "messages-were-sent": before.sanctions.keys() - after.sanctions.keys()
-        and "whoever was told of the sanction has to be told that it is taken back",
+        MESSAGES_WERE_SENT.code: before.sanctions.keys() - after.sanctions.keys()
+        and MESSAGES_WERE_SENT.message,
         "protection-changes": before.protected != after.protected
         and f"it will {'be' if after.protected else 'no longer be'} protected",
     }

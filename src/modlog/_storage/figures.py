@@ -11,7 +11,7 @@ from modlog._domain.selection import Selection
 from modlog._domain.values import from_micros
 from modlog._storage.database import Database
 from modlog._storage.reading import Reader, selected
-from modlog._storage.selecting import Condition
+from modlog._storage.selecting import Condition, both
 
 _HOUR: Final = 3_600_000_000
 _DAY: Final = 24 * _HOUR
@@ -24,7 +24,8 @@ def _from_start(length: int) -> str:
     return f"(x.since - {down}) / {length} * {length}"
 
 
-_KEYS: Final[dict[By, str]] = {
+_KEYS: Final[dict[By | None, str]] = {
+    None: "CAST(NULL AS TEXT)",
     "actor": "c.actor_kind || ':' || c.actor_id",
     "actor_kind": "c.actor_kind",
     "policy": "c.policy",
@@ -35,24 +36,36 @@ _KEYS: Final[dict[By, str]] = {
 }
 
 
-def causes(database: Database, condition: Condition, types: Sequence[str]) -> str:
-    """What selected events `c` of these types began, for a FROM clause and its conditions.
+def causes(database: Database, condition: Condition) -> str:
+    """What events `c` began for which a condition holds, for a FROM clause and its conditions.
 
     The last stay `x` of each tells whether it stands, and the act `ender` what ended it. The
     parameters are those of the condition.
     """
-    table = database.table
-    spans = table("spans")
-    # The selection, and not the type, is to lead to the acts.
     return (
         "FROM (SELECT e.stream, e.version, a.actor_kind, a.actor_id, a.policy, a.batch_id,"
-        f" a.confidence {selected(database, condition)} AND a.type || '' IN ({texts(types)})) AS c"
-        f" CROSS JOIN {spans} AS x"
-        f" LEFT JOIN {table('events')} AS ended ON ended.position = x.closed"
-        f" LEFT JOIN {table('acts')} AS ender ON ender.number = ended.act"
-        " WHERE x.stream = c.stream AND x.version = c.version"
-        f" AND (x.closed IS NULL OR NOT EXISTS (SELECT 1 FROM {spans} AS y"
-        " WHERE y.stream = x.stream AND y.version = x.version AND y.opened > x.opened))"
+        f" a.confidence {selected(database, condition)}) AS c"
+        f" CROSS JOIN {database.table('spans')} AS x {ending(database)}"
+        f" WHERE x.stream = c.stream AND x.version = c.version AND {is_last(database)}"
+    )
+
+
+def ending(database: Database) -> str:
+    """The event and the act `ender` that ended a stay `x`, if any has, for a FROM clause."""
+    return (
+        f"LEFT JOIN {database.table('events')} AS ended ON ended.position = x.closed"
+        f" LEFT JOIN {database.table('acts')} AS ender ON ender.number = ended.act"
+    )
+
+
+def is_last(database: Database) -> str:
+    """The condition that a stay `x` is the last of its cause.
+
+    The stays of one cause do not overlap, so none comes after one that is open.
+    """
+    return (
+        f"NOT EXISTS (SELECT 1 FROM {database.table('spans')} AS y"
+        " WHERE y.stream = x.stream AND y.version = x.version AND y.opened > x.closed)"
     )
 
 
@@ -62,12 +75,18 @@ def texts(values: Sequence[str]) -> str:
 
 
 def condition_for(reader: Reader, selection: Selection, types: Sequence[str]) -> Condition:
-    """The selection as a condition; of all events those of some types are found by these."""
-    return reader.condition(Selection(type=types) if selection.is_everything else selection)
+    """The selected events of some types, as a condition on events."""
+    if selection.is_everything:
+        return reader.condition(Selection(type=types))
+    # What is selected, and not the type, is to lead to the acts.
+    return both(reader.condition(selection), Condition(f"a.type || '' IN ({texts(types)})", ()))
 
 
-def figures(reader: Reader, selection: Selection, by: By) -> list[Figures]:
-    """The figures of what the selected events began, most sanctions first, then most flags."""
+def figures(reader: Reader, selection: Selection, by: By | None) -> list[Figures]:
+    """The figures of what the selected events began, most sanctions first, then most flags.
+
+    Those of all together, if there are any, if `by` is None.
+    """
     found: dict[Any, dict[str, Any]] = defaultdict(dict)
     for key, values in (*_of_sanctions(reader, selection, by), *_of_flags(reader, selection, by)):
         found[key] |= values
@@ -75,7 +94,7 @@ def figures(reader: Reader, selection: Selection, by: By) -> list[Figures]:
     return sorted(groups, key=lambda one: (-one.sanctions, -one.flags, one.by or ""))
 
 
-def _text(by: By, key: Any) -> str | None:
+def _text(by: By | None, key: Any) -> str | None:
     match by:
         case "day":
             return from_micros(key).isoformat()[:10]
@@ -89,7 +108,7 @@ def _hour(start: int) -> str:
 
 
 def _of_sanctions(
-    reader: Reader, selection: Selection, by: By
+    reader: Reader, selection: Selection, by: By | None
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
     if by == "label":
         return  # which only flags have
@@ -99,7 +118,7 @@ def _of_sanctions(
         yield key, _times(*values[:3]) if is_times else _numbers(values)
 
 
-def _sanctions_sql(database: Database, condition: Condition, by: By) -> str:
+def _sanctions_sql(database: Database, condition: Condition, by: By | None) -> str:
     # Ranked are only those that were lifted, which are few.
     return (
         f"WITH sanctions AS (SELECT {_KEYS[by]} AS grouped,"
@@ -107,7 +126,7 @@ def _sanctions_sql(database: Database, condition: Condition, by: By) -> str:
         f" CASE WHEN ender.type IN ({texts(LIFTING)}) THEN CASE WHEN ender.actor_id = c.actor_id"
         " AND ender.actor_kind = c.actor_kind THEN 'same' ELSE 'others' END END AS lifted,"
         " c.confidence AS confidence, x.closed_at - x.since AS took"
-        f" {causes(database, condition, SANCTIONING)}),"
+        f" {causes(database, condition)}),"
         " ranked AS (SELECT grouped, took,"
         " row_number() OVER (PARTITION BY grouped ORDER BY took) AS place,"
         " count(*) OVER (PARTITION BY grouped) AS number"
@@ -139,12 +158,19 @@ def _numbers(values: Sequence[Any]) -> dict[str, Any]:
 
 def _times(lower: int, upper: int, most: int) -> dict[str, Any]:
     return {
-        "median_seconds": (lower + upper) / (2 * _SECOND),
+        "median_seconds": seconds(lower, upper),
         "p95_seconds": most / _SECOND,
     }
 
 
-def _of_flags(reader: Reader, selection: Selection, by: By) -> Iterator[tuple[Any, dict[str, Any]]]:
+def seconds(lower: int, upper: int) -> float:
+    """The middle of two times in microseconds."""
+    return (lower + upper) / (2 * _SECOND)
+
+
+def _of_flags(
+    reader: Reader, selection: Selection, by: By | None
+) -> Iterator[tuple[Any, dict[str, Any]]]:
     condition = condition_for(reader, selection, FLAGGING)
     rows = reader.session.rows(_flags_sql(reader.database, condition, by), condition.params)
     for what, key, number, other, account_id in rows:
@@ -157,13 +183,13 @@ def _of_flags(reader: Reader, selection: Selection, by: By) -> Iterator[tuple[An
                 yield key, {"burst": number, "burst_account": account_id}
 
 
-def _flags_sql(database: Database, condition: Condition, by: By) -> str:
+def _flags_sql(database: Database, condition: Condition, by: By | None) -> str:
     # Each flag counts for an hour, or until the same hand flags the account again: so many hands
     # are at it at once as such spells overlap.
     return (
         f"WITH flags AS (SELECT {_KEYS[by]} AS grouped, x.stream AS stream, x.since AS since,"
         f" c.actor_kind || ':' || c.actor_id AS hand, {_KEYS['hour']} AS hour"
-        f" {causes(database, condition, FLAGGING)}),"
+        f" {causes(database, condition)}),"
         f" spells AS (SELECT grouped, stream, since, since + {_HOUR + 1} AS ends,"
         " lead(since) OVER (PARTITION BY grouped, stream, hand ORDER BY since) AS again"
         " FROM flags),"

@@ -62,6 +62,11 @@ def codes_of(facets: Iterable[Facet]) -> tuple[int, ...]:
     return tuple(_CODES[name] for some in names for name in some)
 
 
+def name_of(code: int) -> str:
+    """What a facet is called, a sanction by its kind, that is written so."""
+    return _NAMES[code]
+
+
 def code_of(stay: Stay) -> int:
     """How what stands is written."""
     return _CODES[stay.kind or stay.facet]

@@ -13,6 +13,7 @@ from modlog._domain.spans import first_held
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.forensics.differences import AccountChange, diff
+from modlog._services.forensics.impacts import Impact, impact
 from modlog._services.questions import Questions
 from modlog._services.views import View
 from modlog._storage.figures import figures
@@ -76,6 +77,15 @@ class Forensics(Questions):
         selection = self._checked(selection, "stats()")
         with self._work.reader() as reader, self._work.snapshot_in(reader) as snapshot:
             return figures(snapshot, selection, by)
+
+    def impact(self, selection: Selection | None = None) -> Impact:
+        """What selected events came to: how far they reach, what stands, who put what right.
+
+        Args:
+            selection: the events, as of now: of a batch, an actor, or of `Selection.like`; all if
+                left out.
+        """
+        return impact(self._work, self._checked(selection, "impact()"))
 
 
 def _view(view: View | Questions) -> View:

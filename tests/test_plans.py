@@ -89,8 +89,8 @@ def plan(connection, sql: str, params) -> str:
 # The tables that grow with the log or with its accounts, and how statements call them, since
 # SQLite's plans name nothing else.
 GROWING = {
-    "events": "e|r",
-    "acts": "a|ra",
+    "events": "e|r|ended",
+    "acts": "a|ra|ender",
     "streams": "s",
     "accounts": "c|n",
     "spans": "x|y|f",
@@ -170,6 +170,25 @@ QUERIES = {
     "a page of accounts": (lambda log: next(log.accounts()), "streams_id"),
     "deleted accounts": (lambda log: list(log.accounts(status="deleted")), "spans_open"),
     "flagged accounts": (lambda log: list(log.accounts(flagged="ham")), "spans_label"),
+    "figures of a batch": (
+        lambda log: log.stats(Selection(batch_id="batch-7"), by="hour"),
+        "acts_batch",
+    ),
+    "figures of an actor": (lambda log: log.stats(Selection(actor="bot-7")), "acts_actor"),
+    "figures of an account": (
+        lambda log: log.stats(Selection(account_id="a7"), by="label"),
+        "events_stream",
+    ),
+    "figures of a part of the log": (
+        lambda log: log.stats(Selection(after_position=100, up_to_position=110), by="policy"),
+        None,
+    ),
+    "an impact of a batch": (lambda log: log.impact(Selection(batch_id="batch-7")), "acts_batch"),
+    "the lines of an impact": (
+        lambda log: list(log.impact(Selection(account_id=["a7", "a8"])).lines()),
+        "events_stream",
+    ),
+    "a bisection": (lambda log: log.bisect("a7", lambda one: one.protected), "events_stream"),
     "a key": (
         lambda log: log.note("a7", "x", actor=ANN, idempotency_key="plan"),
         None,

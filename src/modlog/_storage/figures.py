@@ -26,10 +26,10 @@ def _from_start(length: int) -> str:
 
 _KEYS: Final[dict[By | None, str]] = {
     None: "CAST(NULL AS TEXT)",
-    "actor": "c.actor_kind || ':' || c.actor_id",
-    "actor_kind": "c.actor_kind",
-    "policy": "c.policy",
-    "batch": "c.batch_id",
+    "actor": "cause.actor_kind || ':' || cause.actor_id",
+    "actor_kind": "cause.actor_kind",
+    "policy": "cause.policy",
+    "batch": "cause.batch_id",
     "label": "x.label",
     "day": _from_start(_DAY),
     "hour": _from_start(_HOUR),
@@ -37,16 +37,16 @@ _KEYS: Final[dict[By | None, str]] = {
 
 
 def causes(database: Database, condition: Condition) -> str:
-    """What events `c` began for which a condition holds, for a FROM clause and its conditions.
+    """What events `cause` began for which a condition holds, for a FROM clause and its conditions.
 
     The last stay `x` of each tells whether it stands, and the act `ender` what ended it. The
     parameters are those of the condition.
     """
     return (
         "FROM (SELECT e.stream, e.version, a.actor_kind, a.actor_id, a.policy, a.batch_id,"
-        f" a.confidence {selected(database, condition)}) AS c"
+        f" a.confidence {selected(database, condition)}) AS cause"
         f" CROSS JOIN {database.table('spans')} AS x {ending(database)}"
-        f" WHERE x.stream = c.stream AND x.version = c.version AND {is_last(database)}"
+        f" WHERE x.stream = cause.stream AND x.version = cause.version AND {is_last(database)}"
     )
 
 
@@ -122,10 +122,10 @@ def _sanctions_sql(database: Database, condition: Condition, by: By | None) -> s
     # Ranked are only those that were lifted, which are few.
     return (
         f"WITH sanctions AS (SELECT {_KEYS[by]} AS grouped,"
-        f" CASE WHEN c.actor_kind IN ({texts(AUTOMATA)}) THEN 1 ELSE 0 END AS automated,"
-        f" CASE WHEN ender.type IN ({texts(LIFTING)}) THEN CASE WHEN ender.actor_id = c.actor_id"
-        " AND ender.actor_kind = c.actor_kind THEN 'same' ELSE 'others' END END AS lifted,"
-        " c.confidence AS confidence, x.closed_at - x.since AS took"
+        f" CASE WHEN cause.actor_kind IN ({texts(AUTOMATA)}) THEN 1 ELSE 0 END AS automated,"
+        f" CASE WHEN ender.type IN ({texts(LIFTING)}) THEN CASE WHEN ender.actor_id = cause.actor_id"
+        " AND ender.actor_kind = cause.actor_kind THEN 'same' ELSE 'others' END END AS lifted,"
+        " cause.confidence AS confidence, x.closed_at - x.since AS took"
         f" {causes(database, condition)}),"
         " ranked AS (SELECT grouped, took,"
         " row_number() OVER (PARTITION BY grouped ORDER BY took) AS place,"
@@ -188,7 +188,7 @@ def _flags_sql(database: Database, condition: Condition, by: By | None) -> str:
     # are at it at once as such spells overlap.
     return (
         f"WITH flags AS (SELECT {_KEYS[by]} AS grouped, x.stream AS stream, x.since AS since,"
-        f" c.actor_kind || ':' || c.actor_id AS hand, {_KEYS['hour']} AS hour"
+        f" cause.actor_kind || ':' || cause.actor_id AS hand, {_KEYS['hour']} AS hour"
         f" {causes(database, condition)}),"
         f" spells AS (SELECT grouped, stream, since, since + {_HOUR + 1} AS ends,"
         " lead(since) OVER (PARTITION BY grouped, stream, hand ORDER BY since) AS again"

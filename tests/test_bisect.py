@@ -91,6 +91,15 @@ def test_a_revert_counts_from_when_it_was_recorded(log):
     assert (back.version, back.type) == (3, "events.reverted")
 
 
+def test_each_event_is_asked_about_at_the_instant_of_its_recording(log, clock):
+    start = clock()
+    log.suspend("a", until=start + timedelta(hours=1), **WAN)
+    clock.move(7_200)
+    log.note("a", "of before it was over", occurred_at=start, **WAN)
+    free = log.bisect("a", lambda one: one.sanctions and one.status is Status.ACTIVE)
+    assert free.type == "account.noted"
+
+
 def test_a_predicate_may_change_what_it_is_given(log):
     log.note("a", "x", **WAN)
     log.change_profile("a", {"avatar": "a.png"}, **WAN)

@@ -235,6 +235,32 @@ def test_who_lifted_what_and_how_soon(log, clock):
     assert figures.upheld_confidence is None
 
 
+def test_the_same_id_of_another_kind_is_another_hand(log):
+    created(log, "a")
+    log.delete("a", actor=Actor.bot("wan"), reason="spam")
+    log.restore("a", **WAN)
+    (figures,) = log.stats()
+    assert (figures.by, figures.lifted_by_others, figures.lifted_by_same) == ("bot:wan", 1, 0)
+
+
+def test_how_much_is_the_work_of_bots_and_models(log):
+    created(log, *"abcd")
+    kinds = (Actor.bot, Actor.model, Actor.human, Actor.system)
+    for account_id, kind in zip("abcd", kinds, strict=True):
+        log.delete(account_id, actor=kind("x"), reason="spam", policy="p")
+    assert [one.automated_share for one in log.stats(by="policy")] == [0.5]
+
+
+@pytest.mark.parametrize(("apart", "burst"), [(HOUR, 2), (HOUR + timedelta(microseconds=1), 1)])
+def test_within_an_hour_includes_its_end(log, apart, burst):
+    created(log, "a")
+    for who, at in (("wan", START), ("mei", START + apart)):
+        log.flag("a", label="spam", actor=Actor.human(who), occurred_at=at)
+    (figures,) = log.stats(by="label")
+    assert (figures.flags, figures.burst, figures.burst_account) == (2, burst, "a")
+    assert (figures.busiest_hour, figures.busiest_flags) == ("2026-03-09T11:00Z", 1)
+
+
 def test_a_sanction_that_came_back_is_lifted_once_or_not_at_all(log):
     created(log, "a")
     log.delete("a", **WAN)

@@ -246,4 +246,4 @@ def test_inside_a_transaction_it_sees_what_that_has_written(log):
 def test_it_is_of_a_selection(log):
     assert log.impact().accounts == 4
     with pytest.raises(InvalidInputError, match=r"impact\(\) takes a Selection, not"):
-        log.impact("clean-up")  # type: ignore[arg-type]
+        log.impact("clean-up")

@@ -11,7 +11,7 @@ from modlog._domain.account import Account
 from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
 from modlog._domain.values import Actor
-from modlog._services.forensics import AccountChange
+from modlog._services.forensics.differences import AccountChange
 
 
 def instant_of(instant: datetime) -> str:

@@ -18,7 +18,7 @@ from modlog._cli.viewing import MOMENT, Viewpoint, viewed
 from modlog._domain.account import Status
 from modlog._domain.blame import blame
 from modlog._domain.selection import Selection
-from modlog._services.forensics import AccountChange
+from modlog._services.forensics.differences import AccountChange
 from modlog._services.integrity import VerificationReport
 
 

@@ -165,6 +165,22 @@ def test_the_same_hand_rule_or_batch(log, cleaned):
     assert accounts(log, like(cleaned, within=timedelta.max)) == ["a", "b", "c", "f"]
 
 
+def test_what_was_imported_counts_when_it_happened(log, cleaned):
+    at = datetime(2020, 1, 1, tzinfo=UTC)
+    log.delete("c", **WAN, occurred_at=at - timedelta(hours=2))
+    log.delete("d", **WAN, occurred_at=at - timedelta(minutes=59))
+    event = log.delete("e", **WAN, occurred_at=at)
+    assert accounts(log, Selection.like(event)) == ["d", "e"]
+    assert accounts(log, Selection.like(cleaned)) == ["c"]
+
+
+def test_the_ends_of_the_calendar_are_no_bound(log):
+    last = datetime.max.replace(tzinfo=UTC)
+    for at in (datetime.min.replace(tzinfo=UTC), last - MICROSECOND):
+        event = log.note("a", "x", **WAN, occurred_at=at)
+        assert accounts(log, Selection.like(event)) == ["a"]
+
+
 def test_both_ends_are_included(log, cleaned):
     before = next(log.events(Selection(account_id="b", type="account.deleted")))
     apart = cleaned.recorded_at - before.recorded_at

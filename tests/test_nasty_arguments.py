@@ -215,6 +215,13 @@ CALLS: dict[str, Call] = {
     "ModLog.acts": on_log("acts"),
     "ModLog.diff": on_log("diff", lambda w: {"before": w.view, "after": w.log}),
     "ModLog.blame": on_log("blame", lambda w: {"account_id": "b"}),
+    "ModLog.bisect": on_log("bisect", lambda w: {"account_id": "b", "predicate": lambda one: one}),
+    "ModLog.stats": on_log("stats"),
+    "ModLog.impact": on_log("impact", lambda w: {"selection": Selection(account_id="b")}),
+    "Impact.lines": Call(lambda w: w.log.impact().lines),
+    "Selection.like": Call(
+        lambda w: Selection.like, lambda w: {"event": w.log.history("b")[0]}, ("within", "by")
+    ),
     "ModLog.plan_revert": on_log(
         "plan_revert", lambda w: {"selection": Selection(account_id="b", type="account.flagged")}
     ),
@@ -266,6 +273,7 @@ NOT_HERE = {
     "ModLog.names_from": "shells ask it",
     "ModLog": "modlog.open makes it",
     "View": "as_of, without, with_ and now make it",
+    "Impact": "impact makes it",
     "RevertPlan": "plan_revert makes it",
     "SweepPlan": "plan_sweep makes it",
     "ModLog.ingest": "tests/test_ingest.py",
@@ -290,7 +298,9 @@ ANSWERS = {
     "Account",
     "AccountChange",
     "Blame",
+    "Figures",
     "Finding",
+    "ImpactLine",
     "IngestOutcome",
     "Migration",
     "Outcome",
@@ -298,6 +308,7 @@ ANSWERS = {
     "RecordedEvent",
     "Rejection",
     "Remark",
+    "Repair",
     "RevertLine",
     "RevertOutcome",
     "RevertProgress",

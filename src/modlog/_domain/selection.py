@@ -190,7 +190,8 @@ class Selection:
 
         Args:
             event: as the ledger gave it.
-            within: how long before and after it, both ends included, on the clock of recording.
+            within: how long before and after it, both ends included, on the clock of
+                `occurred_at`: what an import brought in counts when it happened.
             by: what has to be the same: "actor" (kind and id), which every event has, "policy"
                 or "batch".
 
@@ -208,8 +209,8 @@ class Selection:
             raise InvalidInputError(
                 f"the event at position {event.position} has no {by}: choose another by="
             )
-        since, until = _around(event.recorded_at, within)
-        return cls(**{name: value}, since=since, until=until)
+        since, until = _around(event.occurred_at, within)
+        return cls(**{name: value}, occurred_since=since, occurred_until=until)
 
     def given(self) -> Iterator[tuple[str, Any]]:
         """The filters that were given, by name."""

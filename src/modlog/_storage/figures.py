@@ -123,9 +123,9 @@ def _sanctions_sql(database: Database, condition: Condition, by: By | None) -> s
     return (
         f"WITH sanctions AS (SELECT {_KEYS[by]} AS grouped,"
         f" CASE WHEN cause.actor_kind IN ({texts(AUTOMATA)}) THEN 1 ELSE 0 END AS automated,"
-        f" CASE WHEN ender.type IN ({texts(LIFTING)}) THEN"
-        " CASE WHEN ender.actor_id = cause.actor_id"
-        " AND ender.actor_kind = cause.actor_kind THEN 'same' ELSE 'others' END END AS lifted,"
+        f" CASE WHEN ender.type IN ({texts(LIFTING)}) AND ender.actor_id = cause.actor_id"
+        " AND ender.actor_kind = cause.actor_kind THEN 'same'"
+        f" WHEN ender.type IN ({texts(LIFTING)}) THEN 'others' END AS lifted,"
         " cause.confidence AS confidence, x.closed_at - x.since AS took"
         f" {causes(database, condition)}),"
         " ranked AS (SELECT grouped, took,"

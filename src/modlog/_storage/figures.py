@@ -92,8 +92,10 @@ def figures(reader: Reader, selection: Selection, by: By | None) -> list[Figures
         CorruptCacheError: a row is not what modlog writes.
     """
     found: dict[Any, dict[str, Any]] = defaultdict(dict)
-    for key, values in (*_of_sanctions(reader, selection, by), *_of_flags(reader, selection, by)):
-        found[key] |= values
+    with reader.database.sorting(reader.session):
+        for of in (_of_sanctions, _of_flags):
+            for key, values in of(reader, selection, by):
+                found[key] |= values
     try:
         groups = [Figures(by=_text(by, key), **values) for key, values in found.items()]
     except OverflowError as error:

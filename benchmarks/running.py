@@ -64,6 +64,7 @@ OPERATIONS: Final = {
     "replay": Operation("full replay", "events", "mixed", ("modlog", "eventsourcing")),
     "verify": Operation("verification", "events", "mixed", ("modlog",)),
     "rebuild": Operation("rebuild of the current state", "events", "mixed", ("modlog",)),
+    "stats": Operation("figures by actor", "events", "mixed", ("modlog",)),
     "size": Operation("bytes of an event", "events", "mixed", ("modlog", "eventsourcing", *PEERS)),
 }
 
@@ -77,7 +78,11 @@ GROWING: Final = {
     "revert_in": "revert of those accounts",
 }
 # What is measured once, of the whole of the largest of these logs.
-LARGEST: Final = {"verify": "verification", "rebuild": "rebuild of the current state"}
+LARGEST: Final = {
+    "verify": "verification",
+    "rebuild": "rebuild of the current state",
+    "stats": "figures by actor",
+}
 GROWERS: Final = ("modlog", "floor")  # the floor only of sweeps and reverts
 MOST_TURNS: Final = 9  # the smallest of these logs has accounts for no more
 LOGS: Final = (50_000, 100_000, 500_000, 5_000_000)

@@ -1,7 +1,9 @@
 """Figures of sanctions and flags, beside what plain Python counts over the events."""
 
+import sqlite3
 import statistics
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,12 +11,14 @@ from attrs import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
+import modlog
 from modlog import Actor, InvalidInputError, Selection
 from modlog.testing import MovableClock
 from tests import reverting_model as reverting
 from tests.causes import causes, hand, is_lifting, took
 from tests.laws import STORE
 from tests.likeness import plain_event
+from tests.tracing import own_connection, traced
 
 WAYS = ("actor", "actor_kind", "policy", "batch", "label", "day", "hour")
 SANCTIONS = ("account.suspended", "account.deleted")
@@ -296,6 +300,27 @@ def test_days_before_1970_are_told_right(log):
     log.delete("a", **WAN, occurred_at=datetime(1969, 12, 31, 23, 59, tzinfo=UTC))
     assert [one.by for one in log.stats(by="day")] == ["1969-12-31"]
     assert [one.by for one in log.stats(by="hour")] == ["1969-12-31T23:00Z"]
+
+
+@pytest.mark.parametrize("ask", [lambda log: log.stats(), lambda log: log.impact()])
+def test_sorts_take_little_memory_and_leave_the_cache_as_it_was(tmp_path, ask):
+    """SQLite gives each sort as much as its cache may have."""
+    file = tmp_path / "ledger.db"
+    with modlog.open(file) as log:
+        created(log, "a")
+        log.flag("a", label="spam", actor=Actor.human("wan"))
+        with traced(log) as seen:
+            ask(log)
+        sizes = [sql for sql, _ in seen if sql.startswith("PRAGMA cache_size = ")]
+        assert sizes[0] == "PRAGMA cache_size = -8192"
+        with own_connection(log) as connection:
+            assert connection.execute("PRAGMA cache_size").fetchone() == (-65_536,)
+        with closing(sqlite3.connect(file, isolation_level=None)) as own:
+            own.execute("PRAGMA cache_size = 77")
+            own.execute("BEGIN IMMEDIATE")
+            with log.within(own):
+                ask(log)
+            assert own.execute("PRAGMA cache_size").fetchone() == (77,)
 
 
 @pytest.mark.parametrize("by", ["day of the week", "", None, ["actor"]])

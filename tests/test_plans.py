@@ -217,6 +217,14 @@ def test_queries_use_an_index_without_statistics(new_log, name):
     test_queries_use_an_index(new_log, name)
 
 
+def test_the_database_works_figures_out(log):
+    """What comes back is a row or a few for each group, however many events there are."""
+    with traced(log) as seen:
+        assert len(log.stats(by="actor")) == 300
+    asked = [sql for sql, _ in seen if re.match(r"\s*(SELECT|WITH)", sql)]
+    assert len(asked) == 2  # one of sanctions, one of flags
+
+
 # They look at every account, but not at what happened to it.
 COUNTS = {
     "at present": lambda log: log.count(),

@@ -330,6 +330,21 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_figures_and_impacts_of_a_cache_that_cannot_be_read_name_rebuild(kind):
+    with places.fresh(kind) as place:
+        with place.open() as log, modlog.acting(Actor.human("ann"), reason="r"):
+            log.create("a")
+            log.suspend("a")
+        tamper(place, "UPDATE modlog_spans SET since = 9223372036854775807")
+        with place.open() as log:
+            for ask in (lambda: log.stats(by="day"), lambda: log.stats(by="hour"), log.impact):
+                with pytest.raises(modlog.CorruptCacheError, match=r"rebuild\(\)"):
+                    ask()
+            log.rebuild()
+            assert log.stats(by="day")[0].sanctions == log.impact().standing["suspension"] == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("statement", UNREADABLE)
 def test_a_cache_that_cannot_be_read_names_rebuild(kind, statement):
     with places.fresh(kind) as place:

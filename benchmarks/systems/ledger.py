@@ -255,6 +255,13 @@ class Modlog:
             self._log.rebuild()
         return Measured(task.n, watch.seconds)
 
+    def stats(self, task: Task) -> Measured:
+        watch = Stopwatch()
+        with watch.running():
+            figures = self._log.stats(by="actor")
+        assert figures
+        return Measured(task.n, watch.seconds)
+
 
 def accounts_of_turn(task: Task) -> list[str]:
     """Accounts all over the log, others in each turn."""

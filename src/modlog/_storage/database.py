@@ -180,6 +180,10 @@ class Database(Protocol):
         """Let the planner know how many rows such a table has."""
         ...
 
+    def sorting(self, session: Session) -> AbstractContextManager[None]:
+        """Sort in the block in little memory, however much there is; the rest goes to disk."""
+        ...
+
     def load(
         self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:

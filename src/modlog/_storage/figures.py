@@ -10,6 +10,7 @@ from modlog._domain.figures import AUTOMATA, FLAGGING, LIFTING, SANCTIONING, By,
 from modlog._domain.selection import Selection
 from modlog._domain.values import from_micros
 from modlog._storage.database import Database
+from modlog._storage.projection import damaged
 from modlog._storage.reading import Reader, selected
 from modlog._storage.selecting import Condition, both
 
@@ -86,11 +87,19 @@ def figures(reader: Reader, selection: Selection, by: By | None) -> list[Figures
     """The figures of what the selected events began, most sanctions first, then most flags.
 
     Those of all together, if there are any, if `by` is None.
+
+    Raises:
+        CorruptCacheError: a row is not what modlog writes.
     """
     found: dict[Any, dict[str, Any]] = defaultdict(dict)
-    for key, values in (*_of_sanctions(reader, selection, by), *_of_flags(reader, selection, by)):
-        found[key] |= values
-    groups = [Figures(by=_text(by, key), **values) for key, values in found.items()]
+    with reader.database.sorting(reader.session):
+        for of in (_of_sanctions, _of_flags):
+            for key, values in of(reader, selection, by):
+                found[key] |= values
+    try:
+        groups = [Figures(by=_text(by, key), **values) for key, values in found.items()]
+    except OverflowError as error:
+        raise damaged(error) from error
     return sorted(groups, key=lambda one: (-one.sanctions, -one.flags, one.by or ""))
 
 

@@ -14,7 +14,7 @@ from modlog._domain.impacts import Hit, ImpactLine, impact_line
 from modlog._domain.selection import EVERYTHING, Selection
 from modlog._storage.database import Row
 from modlog._storage.figures import causes, condition_for, ending, is_last, seconds
-from modlog._storage.projection import codes_of, name_of, numbers, stay_from
+from modlog._storage.projection import codes_of, damaged, name_of, numbers, stay_from
 from modlog._storage.reading import Reader, selected
 from modlog._storage.replays import by_stream
 from modlog._storage.selecting import both, up_to
@@ -94,7 +94,11 @@ def repairs(reader: Reader, selection: Selection) -> tuple[Repair, ...]:
 def lines(
     reader: Reader, selection: Selection, head: int, streams: Sequence[int], at: datetime
 ) -> list[ImpactLine]:
-    """What the selected events up to a head came to for these accounts, in their order."""
+    """What the selected events up to a head came to for these accounts, in their order.
+
+    Raises:
+        CorruptCacheError: a row is not what modlog writes.
+    """
     database, session = reader.database, reader.session
     ids = ids_of(database, session, streams)
     statuses = statuses_at(database, session, streams, Moment.of(EVERYTHING), at)
@@ -123,7 +127,10 @@ def _hits(
         f" AND {is_last(database)} ORDER BY x.stream, x.version",
         (*condition.params, *params),
     )
-    return {stream: [_hit(row) for row in own] for stream, own in by_stream(rows).items()}
+    try:
+        return {stream: [_hit(row) for row in own] for stream, own in by_stream(rows).items()}
+    except OverflowError as error:
+        raise damaged(error) from error
 
 
 def _hit(row: Row) -> Hit:

@@ -62,7 +62,11 @@ class Impact:
 
 def impact(work: Work, selection: Selection) -> Impact:
     """See `ModLog.impact`."""
-    with work.reader() as reader, work.snapshot_in(reader) as snapshot:
+    with (
+        work.reader() as reader,
+        work.snapshot_in(reader) as snapshot,
+        work.database.sorting(snapshot.session),
+    ):
         head, at = snapshot.head().position, work.present(snapshot)
         events, streams = touched(snapshot, selection, head)
         several_batches, remarks = 0, Counter[str]()

@@ -232,6 +232,10 @@ class PostgresDatabase:
     def analyze(self, session: Session, name: str) -> None:
         session.run(f"ANALYZE pg_temp.{name}")
 
+    def sorting(self, session: Session) -> AbstractContextManager[None]:
+        del session
+        return nullcontext()  # the server's work_mem sees to that
+
     def load(
         self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:

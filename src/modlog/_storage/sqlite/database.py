@@ -23,6 +23,7 @@ from modlog._storage.waiting import check_not_own, holder_of, holding, too_long
 
 _PREFIX: Final = "modlog_"
 _INSERT: Final = "INSERT OR FAIL INTO"
+_SORTING_KIB: Final = 8 * 1024
 
 
 class SQLiteDatabase:
@@ -220,6 +221,17 @@ class SQLiteDatabase:
 
     def analyze(self, session: Session, name: str) -> None:
         pass  # without statistics SQLite takes the order in which a statement names its tables
+
+    @contextmanager
+    def sorting(self, session: Session) -> Iterator[None]:
+        # Each sort of a statement may take as much as the cache, and some have five.
+        cache = session.row("PRAGMA cache_size")
+        assert cache is not None
+        session.run(f"PRAGMA cache_size = -{_SORTING_KIB}")
+        try:
+            yield
+        finally:
+            session.run(f"PRAGMA cache_size = {cache[0]}")  # the caller's own, in `within`
 
     def load(
         self, session: Session, name: str, columns: Sequence[str], rows: Sequence[Row]

@@ -193,3 +193,37 @@ def test_a_revert_takes_every_filter(run, ledger):
     result = run("revert", "--actor", "wan", "--type", "account.deleted", "--account", "2", *who)
     assert result.exit_code == 0, result.stderr
     assert [event.data for event in ledger.history("2")][2:] == [{"targets": [2]}]
+
+
+def test_bisect_shows_when_something_first_held(run):
+    (event,) = lines(run("bisect", "1", "--status", "deleted", "--json"))
+    assert (event["position"], event["type"]) == (3, "account.deleted")
+    assert "account.created" in run("bisect", "1", "--status", "active").stdout
+    never = run("bisect", "1", "--status", "active", "--flagged", "spam")
+    assert (never.exit_code, never.stderr) == (1, "modlog: that never held\n")
+    assert run("bisect", "1").exit_code == 2
+
+
+def test_stats_count_sanctions_and_what_became_of_them(run):
+    (wan,) = lines(run("stats", "--json"))
+    names = ("by", "sanctions", "lifted_by_others", "lifted_by_same", "overturn_rate")
+    assert list(wan)[:5] == list(names)
+    assert [wan[name] for name in names] == ["human:wan", 2, 1, 0, 0.5]
+    assert (wan["median_seconds"], wan["p95_seconds"]) == (3600, 3600)
+    assert [one["by"] for one in lines(run("stats", "--by", "day", "--json"))] == ["2026-03-09"]
+    assert lines(run("stats", "--actor", "qiu", "--json")) == []
+    told = " ".join(run("stats").stdout.split())
+    assert "human:wan 2 1 0 50.0% 1.0 h 1.0 h" in told
+    assert "busiest hour" in run("stats", "--by", "label").stdout
+
+
+def test_impact_tells_how_far_a_batch_reached(run):
+    (impact,) = lines(run("impact", "--batch", "march", "--json"))
+    assert (impact["events"], impact["accounts"]) == (2, 2)
+    assert (impact["began"], impact["standing"]) == ({"deletion": 2}, {"deletion": 1})
+    assert [(one["by"], one["number"]) for one in impact["repairs"]] == [("human:qiu", 1)]
+    assert [one["status"] for one in impact["lines"]] == ["active", "deleted"]
+    told = " ".join(run("impact", "--batch", "march").stdout.split())
+    assert "deletion 2, of which 1 stand" in told
+    assert "put right 1 by human:qiu, account.restored, median 1.0 h" in told
+    assert "2 deleted: still-sanctioned" in told

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, BinaryIO, Final
 
 import click
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -162,6 +162,27 @@ def entry(first: RecordedEvent, last: int, types: str) -> RenderableType:
         if lines:
             grid.add_row(f"  {name}", stacked(lines))
     return Group(grid, "")
+
+
+def numbers(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> RenderableType:
+    """A table of which the first column is a name, and the others are numbers."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for heading in headings:
+        justify: JustifyMethod = "right" if heading else "left"
+        table.add_column(heading, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*map(text, row))
+    return table
+
+
+def facts(found: Iterable[tuple[str, str]]) -> RenderableType:
+    """Names, each with what is said of it."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", overflow="fold")
+    grid.add_column(overflow="fold")
+    for name, value in found:
+        grid.add_row(text(name), text(value))
+    return grid
 
 
 def facets(found: Sequence[Blame]) -> RenderableType:

@@ -1,0 +1,205 @@
+"""Investigations from the command line: when, how often, how far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+import click
+from attrs import asdict
+
+from modlog._cli.answers import event_data
+from modlog._cli.calling import NO, complain, options, print_json, reading, tell
+from modlog._cli.completing import account_ids
+from modlog._cli.selecting import selecting
+from modlog._domain.account import Account, Status
+from modlog._domain.figures import BYS, By, Figures
+from modlog._domain.impacts import ImpactLine
+from modlog._domain.selection import Selection
+from modlog._errors import InvalidInputError
+from modlog._services.forensics.impacts import Impact
+from modlog._storage.impacts import Repair
+
+# So many accounts of an impact are shown; --json has them all.
+_SHOWN: Final = 10
+
+
+@click.command()
+@click.argument("account_id", metavar="ID", shell_complete=account_ids)
+@click.option(
+    "--status", type=click.Choice([one.value for one in Status]), help="It first had this status."
+)
+@click.option("--flagged", metavar="LABEL", help="It first had a flag of this label.")
+@click.option("--protected", is_flag=True, help="It was first protected.")
+@options
+def bisect(
+    *,
+    account_id: str,
+    status: str | None,
+    flagged: str | None,
+    protected: bool,
+    url: str,
+    schema: str | None,
+    as_json: bool,
+) -> None:
+    """Show the event after which something first held of account ID.
+
+    What is given has to hold at once. The exit code is 1 if it never did.
+
+    Example: modlog bisect 110018 --status deleted
+    """
+    if not (status or flagged or protected):
+        raise InvalidInputError("modlog bisect needs --status, --flagged or --protected")
+
+    def held(account: Account) -> bool:
+        return (
+            status in (None, account.status)
+            and (flagged is None or flagged in account.flags.values())
+            and (account.protected or not protected)
+        )
+
+    with reading(url, schema) as log:
+        event = log.bisect(account_id, held)
+    if event is None:
+        complain("that never held")
+        click.get_current_context().exit(NO)
+    if as_json:
+        print_json(event_data(event))
+        return
+    from modlog._cli import terminal
+
+    terminal.show(terminal.entry(event, event.position, event.type))
+
+
+@click.command()
+@selecting
+@click.option(
+    "--by",
+    type=click.Choice(BYS),
+    default="actor",
+    show_default=True,
+    help="What each line is of; label has flags alone.",
+)
+@options
+def stats(*, selection: Selection, by: By, url: str, schema: str | None, as_json: bool) -> None:
+    """Show how many sanctions and flags there are, and what became of them.
+
+    Example: modlog stats --by policy --occurred-since 2026-11-01
+    """
+    with reading(url, schema) as log:
+        found = log.stats(selection, by)
+    if as_json:
+        for one in found:
+            print_json(asdict(one))
+        return
+    from modlog._cli import terminal
+
+    columns = _OF_FLAGS if by == "label" else _OF_SANCTIONS
+    rows = ([told(one) for told in columns.values()] for one in found)
+    tell([terminal.rendered(terminal.numbers(list(columns), rows))])
+
+
+_Column = Callable[[Figures], str]
+
+
+def _count(name: str) -> _Column:
+    return lambda one: f"{getattr(one, name):,}"
+
+
+def _time(name: str) -> _Column:
+    return lambda one: _length(getattr(one, name))
+
+
+def _length(seconds: float | None) -> str:
+    """A time in the greatest unit of which there is one at least."""
+    if seconds is None:
+        return "–"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _rate(one: Figures) -> str:
+    return "–" if one.overturn_rate is None else f"{one.overturn_rate:.1%}"
+
+
+def _by(one: Figures) -> str:
+    return "none" if one.by is None else one.by
+
+
+_OF_SANCTIONS: Final[Mapping[str, _Column]] = {
+    "": _by,
+    "sanctions": _count("sanctions"),
+    "by others": _count("lifted_by_others"),
+    "by same": _count("lifted_by_same"),
+    "overturned": _rate,
+    "median": _time("median_seconds"),
+    "95 %": _time("p95_seconds"),
+}
+_OF_FLAGS: Final[Mapping[str, _Column]] = {
+    "": _by,
+    "flags": _count("flags"),
+    "accounts": _count("flagged_accounts"),
+    "busiest hour": lambda one: one.busiest_hour or "–",
+    "in it": _count("busiest_flags"),
+    "burst": _count("burst"),
+    "on": lambda one: one.burst_account or "–",
+}
+
+
+@click.command()
+@selecting
+@options
+def impact(*, selection: Selection, url: str, schema: str | None, as_json: bool) -> None:
+    """Show how far events reached, what still stands, and who put what right.
+
+    Example: modlog impact --batch clean-up-0309
+    """
+    with reading(url, schema) as log:
+        found = log.impact(selection)
+        if as_json:
+            print_json(_impact_data(found))
+            return
+        shown = list(islice(found.lines(), _SHOWN))
+    from modlog._cli import terminal
+
+    tell([terminal.rendered(terminal.facts(_facts(found, shown)))])
+
+
+def _impact_data(found: Impact) -> Mapping[str, object]:
+    return {
+        "selection": found.selection.data(),
+        "head": found.head,
+        "events": found.events,
+        "accounts": found.accounts,
+        "began": found.began,
+        "standing": found.standing,
+        "figures": asdict(found.figures),
+        "repairs": [asdict(one) for one in found.repairs],
+        "several_batches": found.several_batches,
+        "remarks": found.remarks,
+        "lines": [asdict(one) for one in found.lines()],
+    }
+
+
+def _facts(found: Impact, shown: list[ImpactLine]) -> Iterator[tuple[str, Any]]:
+    yield "events", f"{found.events:,}"
+    yield "accounts", f"{found.accounts:,}"
+    for kind, number in found.began.items():
+        yield kind, f"{number:,}, of which {found.standing.get(kind, 0):,} stand"
+    for one in found.repairs:
+        yield "put right", _repair(one)
+    yield "by several batches", f"{found.several_batches:,} accounts"
+    for code, number in found.remarks.items():
+        yield "to do", f"{code}: {number:,} accounts"
+    for line in shown:
+        left = ", ".join(remark.code for remark in line.remarks) or "nothing to do"
+        yield line.account_id, f"{line.status}: {left}"
+    if found.accounts > len(shown):
+        yield "", f"{len(shown)} of {found.accounts:,} accounts are shown; --json has them all"
+
+
+def _repair(one: Repair) -> str:
+    return f"{one.number:,} by {one.by}, {one.type}, median {_length(one.median_seconds)}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
+
+from attrs import evolve as replaced
 
 from modlog._domain.account import (
     Account,
@@ -24,10 +27,12 @@ from modlog._domain.values import (
 from modlog._errors import AccountNotFoundError
 from modlog._services.work import Work
 from modlog._storage.acts import Act, ActPages
-from modlog._storage.reading import PAGE, Pages
+from modlog._storage.reading import PAGE, Pages, Reader
 from modlog._storage.recorder import Backoff
 from modlog._storage.selecting import Condition, after_position, both, up_to
 from modlog._storage.spans import Listing, Moment, count_at
+
+_T = TypeVar("_T")
 
 
 class Questions:
@@ -130,7 +135,7 @@ class Questions:
             condition = reader.condition(selection)
         if checked_truth(newest_first, "newest_first"):
             return self._backwards(condition, head)
-        return self._events(condition, head)
+        return self._paged(Pages(condition, head).next)
 
     def _backwards(self, condition: Condition, head: int) -> Iterator[RecordedEvent]:
         """In pieces of the log that grow where little is found, each kept whole for a moment."""
@@ -138,17 +143,17 @@ class Questions:
         while head > 0:
             start = max(head - size, 0)
             piece = both(condition, after_position(start))
-            found = list(self._events(piece, head))
+            found = list(self._paged(Pages(piece, head).next))
             yield from reversed(found)
             head = start
             if len(found) < PAGE:
                 size *= 2
 
-    def _events(self, condition: Condition, head: int) -> Iterator[RecordedEvent]:
-        pages = Pages(condition, head)
+    def _paged(self, next_page: Callable[[Reader], Sequence[_T]]) -> Iterator[_T]:
+        """What stands on pages that are read as they are needed; no connection is held between."""
         while True:
             with self._work.reader() as reader:
-                page = pages.next(reader)
+                page = next_page(reader)
             if not page:
                 return
             yield from page
@@ -170,15 +175,7 @@ class Questions:
         with self._work.reader() as reader:
             head = reader.head().position
             condition = both(reader.condition(selection), up_to(head))
-        return self._acts(ActPages(condition, newest, head if newest else 0))
-
-    def _acts(self, pages: ActPages) -> Iterator[Act]:
-        while True:
-            with self._work.reader() as reader:
-                page = pages.next(reader)
-            if not page:
-                return
-            yield from page
+        return self._paged(ActPages(condition, newest, head if newest else 0).next)
 
     @staticmethod
     def _checked(selection: object, call: str) -> Selection:
@@ -216,8 +213,10 @@ class Questions:
             seen = signal.count
             with self._work.reader() as reader:
                 head = reader.head().position
-                # Asked anew, as an instant that lay ahead may have passed.
-                events = reader.events_page(reader.condition(selection), after, head)
+                # Asked anew, as an instant that lay ahead may have passed; and by position,
+                # as whoever follows wants what is new.
+                condition = replaced(reader.condition(selection), way="position")
+                events = reader.events_page(condition, after, head)
             yield from events
             after = max(after, events[-1].position if events else head)
             if events:

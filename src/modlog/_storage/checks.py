@@ -45,7 +45,9 @@ def check_guards(database: Database, session: Session) -> Iterator[Finding]:
             )
     for name in database.scripts.names_of("INDEX"):
         if name not in found:
-            yield Finding(check="indexes", message=f"the index {name} is gone: questions are slow")
+            yield Finding(
+                check="indexes", message=f"the index {name} is gone: rebuild() makes it again"
+            )
 
 
 def check_positions(database: Database, session: Session) -> Iterator[Finding]:

@@ -95,6 +95,7 @@ def rebuild_all(
     progress: Callable[[int], object] | None = None,
 ) -> int:
     """Make the projection again from the events, in one transaction; how many accounts it has."""
+    _make_missing_indexes(database, session)
     for name in CACHES:
         session.run(f"DELETE FROM {database.table(name)}")
     count = 0
@@ -108,3 +109,10 @@ def rebuild_all(
         if progress:
             progress(count)
     return count
+
+
+def _make_missing_indexes(database: Database, session: Session) -> None:
+    found = database.found_objects(session)
+    for name, statement in database.scripts.indexes().items():
+        if name not in found:
+            database.run_script(session, statement)

@@ -28,6 +28,9 @@ _COLUMN: Final = re.compile(r"^    ([a-z]\w*) ", re.MULTILINE)
 _OBJECT: Final = re.compile(
     r"^(CREATE|DROP) (?:UNIQUE )?(INDEX|TRIGGER) (modlog_\w+)", re.MULTILINE
 )
+_INDEX: Final = re.compile(
+    r"^CREATE (?:UNIQUE )?INDEX (?P<name>modlog_\w+) .*?;", re.MULTILINE | re.DOTALL
+)
 _TITLE: Final = re.compile(r"^-- (.+)", re.MULTILINE)
 
 
@@ -73,6 +76,12 @@ class Scripts:
     def columns_at(self, number: int) -> dict[str, list[str]]:
         """Those of the tables that the numbered files up to this one made."""
         return _columns("\n".join(s for own, s in self.numbered.items() if own <= number))
+
+    def indexes(self) -> dict[str, str]:
+        """The statements that make the indexes, by their names."""
+        script = "\n".join((*self.numbered.values(), self.cache))
+        made = {found["name"]: found[0] for found in _INDEX.finditer(script)}
+        return {name: made[name] for name in self.names_of("INDEX")}
 
     def names_of(self, kind: str) -> list[str]:
         """The names of all indexes or all triggers."""

@@ -11,6 +11,7 @@ from modlog._errors import (
     AppendOnlyError,
     ConcurrencyError,
     ConflictError,
+    CorruptCacheError,
     InvalidInputError,
     ModlogError,
     ReadOnlyStoreError,
@@ -62,5 +63,7 @@ def translation(error: sqlite3.Error) -> ModlogError:
         if "taken" in str(error):
             return ConflictError(f"SQLite: {error}")
         return AppendOnlyError(f"SQLite: {error}")
+    if "no such index" in str(error):
+        return CorruptCacheError(f"SQLite: {error}: rebuild() makes it again")
     kind, advice = _ERRORS.get((code or 0) & 0xFF, (StoreError, "see the error's cause"))
     return kind(f"SQLite: {error}: {advice}")

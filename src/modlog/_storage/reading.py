@@ -256,10 +256,13 @@ class Reader:
 
 def restorings(database: Database, stream: str) -> str:
     """What humans have restored or reverted in a stream since an instant, for a FROM clause."""
+    # The act is asked for each event, so that no planner can begin with the acts of all humans:
+    # PostgreSQL did so for each account where it had no statistics yet, which never ended. Where it
+    # has them, planning a bot's sweep costs 1.3 times as much this way.
     return (
-        f"{database.table('events')} AS r JOIN {database.table('acts')} AS ra"
-        f" ON ra.number = r.act WHERE r.stream = {stream} AND ra.actor_kind || '' = 'human'"
-        " AND ra.type || '' IN ('account.restored', 'events.reverted') AND ra.recorded_at > ?"
+        f"{database.table('events')} AS r WHERE r.stream = {stream} AND (SELECT ra.recorded_at"
+        f" FROM {database.table('acts')} AS ra WHERE ra.number = r.act"
+        " AND ra.actor_kind = 'human' AND ra.type IN ('account.restored', 'events.reverted')) > ?"
     )
 
 

@@ -215,6 +215,8 @@ CALLS: dict[str, Call] = {
     "ModLog.acts": on_log("acts"),
     "ModLog.diff": on_log("diff", lambda w: {"before": w.view, "after": w.log}),
     "ModLog.blame": on_log("blame", lambda w: {"account_id": "b"}),
+    "ModLog.statement": on_log("statement", lambda w: {"account_id": "b"}),
+    "Statement.text": Call(lambda w: w.log.statement("b", names=True).text),
     "ModLog.bisect": on_log("bisect", lambda w: {"account_id": "b", "predicate": lambda one: one}),
     "ModLog.stats": on_log("stats"),
     "ModLog.impact": on_log("impact", lambda w: {"selection": Selection(account_id="b")}),
@@ -247,6 +249,7 @@ CALLS: dict[str, Call] = {
     "ModLog.rebuild": on_log("rebuild"),
     "View.as_of": Call(lambda w: w.view.as_of, lambda w: {"moment": 1}),
     "View.history": Call(lambda w: w.view.history, lambda w: {"account_id": "b"}),
+    "View.statement": Call(lambda w: w.view.statement, lambda w: {"account_id": "b"}),
     "View.without": Call(
         lambda w: w.view.without, lambda w: {"selection": Selection(account_id="a")}
     ),
@@ -274,6 +277,7 @@ NOT_HERE = {
     "ModLog": "modlog.open makes it",
     "View": "as_of, without, with_ and now make it",
     "Impact": "impact makes it",
+    "Statement": "statement makes it",
     "RevertPlan": "plan_revert makes it",
     "SweepPlan": "plan_sweep makes it",
     "ModLog.ingest": "tests/test_ingest.py",
@@ -302,6 +306,8 @@ ANSWERS = {
     "Finding",
     "ImpactLine",
     "IngestOutcome",
+    "Measure",
+    "MeasureEnd",
     "Migration",
     "Outcome",
     "Outlier",

@@ -12,6 +12,7 @@ from modlog._domain.guardrails import Guardrails
 from modlog._domain.impacts import ImpactLine
 from modlog._domain.reverts import Remark
 from modlog._domain.selection import Selection
+from modlog._domain.statements import Measure, MeasureEnd, Statement
 from modlog._domain.sweeps import Outcome, SweepState
 from modlog._domain.values import Actor
 from modlog._errors import (
@@ -96,6 +97,8 @@ __all__ = [
     "InvalidInputError",
     "InvalidUrlError",
     "IrreversibleError",
+    "Measure",
+    "MeasureEnd",
     "Migration",
     "MissingActorError",
     "MissingReasonError",
@@ -118,6 +121,7 @@ __all__ = [
     "Sanction",
     "SchemaError",
     "Selection",
+    "Statement",
     "Status",
     "StoreError",
     "StoreFullError",

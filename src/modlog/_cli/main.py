@@ -25,6 +25,7 @@ from modlog._cli.imports import import_
 from modlog._cli.log import log
 from modlog._cli.questions import QUESTIONS
 from modlog._cli.revert import revert
+from modlog._cli.statement import statement
 from modlog._cli.sweep import sweep
 from modlog._cli.upgrade import upgrade
 from modlog._errors import (
@@ -122,6 +123,7 @@ for _command in (
     bisect,
     stats,
     impact,
+    statement,
     sweep,
     revert,
     accept_clock,

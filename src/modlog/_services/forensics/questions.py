@@ -10,6 +10,7 @@ from modlog._domain.events import RecordedEvent
 from modlog._domain.figures import BYS, By, Figures
 from modlog._domain.selection import Selection
 from modlog._domain.spans import first_held
+from modlog._domain.statements import Statement
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.forensics.differences import AccountChange, diff
@@ -41,6 +42,21 @@ class Forensics(Questions):
             AccountNotFoundError: the ledger has no event of it.
         """
         return blame(self.history(account_id))
+
+    def statement(self, account_id: str, *, names: bool = False) -> Statement:
+        """What was done to an account and what of it stands now, for its owner.
+
+        It tells of nobody else's account, nor who acted. Reasons are told as they were recorded:
+        whatever they name, it names.
+
+        Args:
+            account_id: the account.
+            names: whether to tell who acted, too.
+
+        Raises:
+            AccountNotFoundError: the ledger has no event of it.
+        """
+        return _view(self).statement(account_id, names=names)
 
     def bisect(
         self, account_id: str, predicate: Callable[[Account], object]

@@ -15,6 +15,7 @@ from modlog._cli.main import commands
 from modlog._domain.events import EVENT_CLASSES
 from modlog._domain.wording import WORDS
 from modlog._services.acting import Given
+from modlog._services.forensics.dsa.policies import AUTOMATED, OWN
 from modlog._storage.scripts import Scripts
 from tests import places
 
@@ -130,10 +131,13 @@ def test_every_attribute_of_an_investigation_is_documented(answer):
 
 
 def test_every_attribute_and_sentence_of_a_statement_is_documented():
-    answers = (modlog.Statement, modlog.Measure, modlog.MeasureEnd)
+    answers = (modlog.Statement, modlog.Measure, modlog.MeasureEnd, modlog.DsaRecord)
     fields = [field.name for answer in answers for field in attrs.fields(answer)]
     page = REFERENCE / "statements.md"
-    assert names_missing([*fields, "text", "stands", "by_machine"], page) == []
+    assert (
+        names_missing([*fields, "text", "stands", "by_machine", "complete", *OWN, *AUTOMATED], page)
+        == []
+    )
     told = {f"| `{key}` | {sentence} |" for key, sentence in WORDS.items()}
     rows = re.sub(r"^(\| `[^`]+`) \|[^|]+", r"\1 ", page.read_text(), flags=re.MULTILINE)
     assert told - set(rows.splitlines()) == set()

@@ -144,6 +144,16 @@ def supposed(world: World):
     return lambda **record: world.log.with_([record]).count()
 
 
+def told_to_the_eu(world: World):
+    """A deletion with these metadata, as a statement."""
+
+    def told(**metadata):
+        deleted = world.log.delete(world.account(), metadata=metadata)
+        return world.log.dsa(Selection(positions=deleted.position), policies={})
+
+    return told
+
+
 RECORD = lambda **more: lambda w: {"do": "note", "account_id": w.account(), "text": "t"} | more  # noqa: E731
 
 CALLS: dict[str, Call] = {
@@ -220,6 +230,12 @@ CALLS: dict[str, Call] = {
     "ModLog.bisect": on_log("bisect", lambda w: {"account_id": "b", "predicate": lambda one: one}),
     "ModLog.stats": on_log("stats"),
     "ModLog.impact": on_log("impact", lambda w: {"selection": Selection(account_id="b")}),
+    "ModLog.dsa": on_log("dsa", lambda w: {"policies": {}}),
+    "ModLog.dsa: parts of the mapping": Call(
+        lambda w: lambda **parts: list(w.log.dsa(policies=parts)),
+        more=("defaults", "policies", "puid_prefix", "facts_from_reason", "misspelt"),
+    ),
+    "ModLog.dsa: what metadata say": Call(told_to_the_eu, more=("dsa",)),
     "Impact.lines": Call(lambda w: w.log.impact().lines),
     "Selection.like": Call(
         lambda w: Selection.like, lambda w: {"event": w.log.history("b")[0]}, ("within", "by")
@@ -302,6 +318,7 @@ ANSWERS = {
     "Account",
     "AccountChange",
     "Blame",
+    "DsaRecord",
     "Figures",
     "Finding",
     "ImpactLine",

@@ -48,6 +48,7 @@ from modlog._errors import (
 )
 from modlog._services.acting import acting
 from modlog._services.forensics.differences import AccountChange
+from modlog._services.forensics.dsa.records import DsaRecord
 from modlog._services.forensics.impacts import Impact
 from modlog._services.import_outcomes import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
@@ -85,6 +86,7 @@ __all__ = [
     "ConflictError",
     "CorruptCacheError",
     "CorruptEventError",
+    "DsaRecord",
     "Figures",
     "Finding",
     "GuardrailError",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from modlog._domain.account import Account
 from modlog._domain.blame import Blame, blame
@@ -14,6 +15,7 @@ from modlog._domain.statements import Statement
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.forensics.differences import AccountChange, diff
+from modlog._services.forensics.dsa.records import DsaRecord, dsa_records
 from modlog._services.forensics.impacts import Impact, impact
 from modlog._services.questions import Questions
 from modlog._services.views import View
@@ -102,6 +104,25 @@ class Forensics(Questions):
                 left out.
         """
         return impact(self._work, self._checked(selection, "impact()"))
+
+    def dsa(
+        self, selection: Selection | None = None, *, policies: Mapping[str, Any]
+    ) -> Iterator[DsaRecord]:
+        """Deletions and suspensions as statements for the EU's DSA Transparency Database.
+
+        In the order of their positions, streaming; those recorded after the call are left out.
+        Each is checked against the database's rules. What is missing is listed, never made up.
+
+        Args:
+            selection: the events, of which the sanctions are taken; all if left out.
+            policies: what the platform's policies mean: `policies` (code → attributes),
+                `defaults` (attributes of every statement), `puid_prefix`, `facts_from_reason`.
+
+        Raises:
+            InvalidInputError: policies with what no statement can have; jsonschema is not
+                installed.
+        """
+        return dsa_records(self._work, self._checked(selection, "dsa()"), policies)
 
 
 def _view(view: View | Questions) -> View:

@@ -44,6 +44,7 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._services.acting import acting
+from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics import AccountChange
 from modlog._services.import_outcomes import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
@@ -78,6 +79,8 @@ __all__ = [
     "ConflictError",
     "CorruptCacheError",
     "CorruptEventError",
+    "ExportOutcome",
+    "ExportProgress",
     "Finding",
     "GuardrailError",
     "Guardrails",

@@ -28,6 +28,8 @@ _COMMANDS: Final = (
     ("create=True", "modlog import --create"),
     ("begins without mode= and read_only=", "begins with modlog import"),
     (", or set one for a block with modlog.acting(…)", ""),
+    ("say force=True to", "say --force to"),
+    ("format= one of", "--format one of"),
     ("rebuild() makes", "log.rebuild() in Python makes"),
     ("as Actor.human('wan')", "as human:wan"),
 )

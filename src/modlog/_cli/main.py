@@ -32,6 +32,7 @@ from modlog._cli.calling import (
 )
 from modlog._cli.clock import accept_clock
 from modlog._cli.escaping import visible, visible_json
+from modlog._cli.export import export
 from modlog._cli.lines import opened, records
 from modlog._cli.revert import revert
 from modlog._cli.sweep import sweep
@@ -132,6 +133,7 @@ def commands() -> None:
     """The ledger of an account's life on a platform."""
 
 
+commands.add_command(export)
 commands.add_command(sweep)
 commands.add_command(revert)
 commands.add_command(accept_clock)
@@ -187,7 +189,7 @@ def import_(
     A line of FILE is one record in JSON; FILE may be gzipped, and - is standard input. Records
     are decided in order, a chunk a transaction. One that cannot be taken is rejected and the
     rest goes on; the exit code is then 1. Records with a key are decided only once, however
-    often they are loaded.
+    often they are loaded. An export in JSON Lines is taken as it is.
     """
     _check_rejected_path(file, rejected_path)
     with (

@@ -11,8 +11,8 @@ from attrs import asdict
 
 from modlog._cli.acting import actor_of, as_actor, ask, bar, yes
 from modlog._cli.calling import NO, complain, options, print_json, writing
+from modlog._cli.selecting import chosen_actor
 from modlog._domain.selection import Selection
-from modlog._domain.values import ACTOR_KINDS, Actor
 from modlog._errors import MissingReasonError
 from modlog._services.reverts.plans import RevertOutcome, RevertPlan
 
@@ -80,14 +80,8 @@ def _selected(batch: tuple[str, ...], account: tuple[str, ...], by: tuple[str, .
     if account:
         given["account_id"] = account
     if by:
-        given["actor"] = [_actor(text) for text in by]
+        given["actor"] = [chosen_actor(text) for text in by]
     return Selection(**given)
-
-
-def _actor(text: str) -> Actor | str:
-    """KIND:ID, or an id whatever its kind, which may have a colon of its own."""
-    kind, _, _ = text.partition(":")
-    return actor_of(text, None) if kind in ACTOR_KINDS and ":" in text else text
 
 
 def _ask(plan: RevertPlan) -> None:

@@ -205,6 +205,19 @@ EVERYTHING: Final = Scope()
 FILTERS: Final = tuple(attribute.name for attribute in attrs_fields(Selection))
 
 
+def selected_or_all(selection: Selection | None, what: str) -> Selection:
+    """A selection; every event if there is none.
+
+    Raises:
+        InvalidInputError: something else.
+    """
+    if selection is None:
+        return Selection()
+    if not isinstance(selection, Selection):
+        raise InvalidInputError(f"{what} takes a Selection, not {shown(selection)}")
+    return selection
+
+
 def check_selection(selection: object, *, everything: bool) -> None:
     """Refuse what no revert or sweep may mean.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from modlog._domain.account import Account, Status, account_at
 from modlog._domain.events import RecordedEvent
-from modlog._domain.selection import EVERYTHING, Selection
+from modlog._domain.selection import EVERYTHING, Selection, selected_or_all
 from modlog._domain.values import (
     checked_id,
     checked_position,
@@ -15,7 +15,7 @@ from modlog._domain.values import (
     checked_truth,
     shown,
 )
-from modlog._errors import AccountNotFoundError, InvalidInputError
+from modlog._errors import AccountNotFoundError
 from modlog._services.views import checked_flagged, checked_statuses
 from modlog._services.work import Work
 from modlog._storage.reading import Pages
@@ -105,9 +105,7 @@ class Questions:
         Those recorded after the call are left out. Events of other programs are not modlog's
         to show: `recorder.select_notifications` has them.
         """
-        selection = Selection() if selection is None else selection
-        if not isinstance(selection, Selection):
-            raise InvalidInputError(f"events() takes a Selection, not {shown(selection)}")
+        selection = selected_or_all(selection, "events()")
         with self._work.reader() as reader:
             head = reader.head().position
             condition = reader.condition(selection)

@@ -26,14 +26,14 @@ from modlog._errors import InvalidInputError
 from modlog._storage.codec import canonical
 
 # What a record may say of its event's circumstances, besides when and by whom.
-_CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
+CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "reason": checked_text,
     "policy": checked_id,
     "batch_id": checked_id,
     "confidence": checked_probability,
     "correlation_id": checked_id,
 }
-_COMMON: Final = frozenset(("do", "account_id", "at", "actor", "key", *_CIRCUMSTANCES))
+_COMMON: Final = frozenset(("do", "account_id", "at", "actor", "key", *CIRCUMSTANCES))
 _BARE: Final[Mapping[str, Command]] = {
     "delete": AccountDeleted(),
     "protect": AccountProtected(),
@@ -94,7 +94,7 @@ def _shape(name: str, keys: tuple[str, ...]) -> Shape:
     return Shape(
         name,
         tuple(argument for argument in ARGUMENTS[name] if argument in keys),
-        tuple((name, check) for name, check in _CIRCUMSTANCES.items() if name in keys),
+        tuple((name, check) for name, check in CIRCUMSTANCES.items() if name in keys),
     )
 
 

@@ -46,6 +46,7 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._services.acting import acting
+from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.impacts import Impact
 from modlog._services.import_outcomes import IngestOutcome, Rejection
@@ -84,6 +85,8 @@ __all__ = [
     "ConflictError",
     "CorruptCacheError",
     "CorruptEventError",
+    "ExportOutcome",
+    "ExportProgress",
     "Figures",
     "Finding",
     "GuardrailError",

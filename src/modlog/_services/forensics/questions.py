@@ -8,7 +8,7 @@ from modlog._domain.account import Account
 from modlog._domain.blame import Blame, blame
 from modlog._domain.events import RecordedEvent
 from modlog._domain.figures import BYS, By, Figures
-from modlog._domain.selection import Selection
+from modlog._domain.selection import Selection, checked_selection
 from modlog._domain.spans import first_held
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
@@ -74,7 +74,7 @@ class Forensics(Questions):
         """
         if by not in BYS:
             raise InvalidInputError(f"by must be one of {', '.join(BYS)}, not {shown(by)}")
-        selection = self._checked(selection, "stats()")
+        selection = checked_selection(selection, "stats()")
         with self._work.reader() as reader, self._work.snapshot_in(reader) as snapshot:
             return figures(snapshot, selection, by)
 
@@ -85,7 +85,7 @@ class Forensics(Questions):
             selection: the events, as of now: of a batch, an actor, or of `Selection.like`; all if
                 left out.
         """
-        return impact(self._work, self._checked(selection, "impact()"))
+        return impact(self._work, checked_selection(selection, "impact()"))
 
 
 def _view(view: View | Questions) -> View:

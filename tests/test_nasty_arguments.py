@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
+from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -199,6 +200,12 @@ CALLS: dict[str, Call] = {
     "ModLog.history": on_log("history", lambda w: {"account_id": "b"}),
     "ModLog.events": on_log("events", lambda w: {"selection": Selection(account_id="b")}),
     "ModLog.subscribe": on_log("subscribe", lambda w: {"after": 1, "follow": False, "timeout": 0}),
+    "ModLog.export": on_log(
+        "export",
+        lambda w: {"target": BytesIO(), "format": "jsonl"},
+        left_out=("target",),  # tests/test_exports.py
+    ),
+    "ModLog.to_arrow": on_log("to_arrow"),
     "ModLog.as_of": on_log("as_of", lambda w: {"moment": 1}),
     "ModLog.without": on_log("without", lambda w: {"selection": Selection(account_id="a")}),
     "ModLog.with_": on_log("with_", lambda w: {"records": []}),
@@ -319,6 +326,8 @@ ANSWERS = {
     "AccountChange",
     "Blame",
     "DsaRecord",
+    "ExportOutcome",
+    "ExportProgress",
     "Figures",
     "Finding",
     "ImpactLine",

@@ -152,7 +152,7 @@ def tree(docstring: str) -> dict[str, str]:
 
 class TestImports:
     # What must not be loaded, and what must not be asked for, by an import alone.
-    LAZY = ("hypothesis", "psycopg", "click", "rich", "pytest", "jsonschema")
+    LAZY = ("hypothesis", "psycopg", "click", "rich", "pytest", "jsonschema", "pyarrow")
 
     def test_need_no_optional_package(self):
         loaded = modules_after("import modlog")

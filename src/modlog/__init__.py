@@ -47,6 +47,7 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._services.acting import acting
+from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
 from modlog._services.forensics.impacts import Impact
@@ -87,6 +88,8 @@ __all__ = [
     "CorruptCacheError",
     "CorruptEventError",
     "DsaRecord",
+    "ExportOutcome",
+    "ExportProgress",
     "Figures",
     "Finding",
     "GuardrailError",

@@ -20,6 +20,7 @@ from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREA
 from modlog._cli.clock import accept_clock
 from modlog._cli.commands import ON_ACCOUNTS
 from modlog._cli.completing import VARIABLE, completion
+from modlog._cli.export import export
 from modlog._cli.forensics import bisect, impact, stats
 from modlog._cli.imports import import_
 from modlog._cli.log import log
@@ -118,6 +119,7 @@ def commands() -> None:
 for _command in (
     *ON_ACCOUNTS,
     import_,
+    export,
     log,
     *QUESTIONS,
     bisect,

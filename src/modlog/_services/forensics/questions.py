@@ -9,7 +9,7 @@ from modlog._domain.account import Account
 from modlog._domain.blame import Blame, blame
 from modlog._domain.events import RecordedEvent
 from modlog._domain.figures import BYS, By, Figures
-from modlog._domain.selection import Selection
+from modlog._domain.selection import Selection, checked_selection
 from modlog._domain.spans import first_held
 from modlog._domain.statements import Statement
 from modlog._domain.values import shown
@@ -92,7 +92,7 @@ class Forensics(Questions):
         """
         if by not in BYS:
             raise InvalidInputError(f"by must be one of {', '.join(BYS)}, not {shown(by)}")
-        selection = self._checked(selection, "stats()")
+        selection = checked_selection(selection, "stats()")
         with self._work.reader() as reader, self._work.snapshot_in(reader) as snapshot:
             return figures(snapshot, selection, by)
 
@@ -103,7 +103,7 @@ class Forensics(Questions):
             selection: the events, as of now: of a batch, an actor, or of `Selection.like`; all if
                 left out.
         """
-        return impact(self._work, self._checked(selection, "impact()"))
+        return impact(self._work, checked_selection(selection, "impact()"))
 
     def dsa(
         self, selection: Selection | None = None, *, policies: Mapping[str, Any]
@@ -122,7 +122,7 @@ class Forensics(Questions):
             InvalidInputError: policies with what no statement can have; jsonschema is not
                 installed.
         """
-        return dsa_records(self._work, self._checked(selection, "dsa()"), policies)
+        return dsa_records(self._work, checked_selection(selection, "dsa()"), policies)
 
 
 def _view(view: View | Questions) -> View:

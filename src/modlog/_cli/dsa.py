@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, BinaryIO, Final
 
+import click
 import orjson
-from attrs import define, frozen
+from attrs import asdict, define, frozen
 
+from modlog._cli.calling import NO, complain, print_json
+from modlog._cli.escaping import visible
+from modlog._cli.mappings import mapping_from
 from modlog._domain.selection import Selection
+from modlog._services.exports.outputs import output
 from modlog._services.forensics.dsa.records import DsaRecord
 from modlog._services.ledger import ModLog
 
@@ -32,12 +37,52 @@ class DsaOutcome:
     incomplete: int
 
 
+def export_statements(
+    log: ModLog,
+    selection: Selection,
+    target: str | BinaryIO,
+    policies: str,
+    *,
+    force: bool,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """What `modlog export --format dsa` does.
+
+    Each decision that lacks something is a line on standard error; the exit code is then 1.
+    """
+    mapping = mapping_from(policies)
+    packed = isinstance(target, str) and target.lower().endswith(".gz")
+    with output(target, force=force, packed=packed) as file:
+        outcome = write(log, selection, file, mapping, _complain_of, limit=limit)
+    if isinstance(target, str):
+        _tell(outcome, target, as_json)
+    if outcome.incomplete:
+        click.get_current_context().exit(NO)
+
+
+def _complain_of(record: DsaRecord) -> None:
+    complain(told(record))
+
+
+def _tell(outcome: DsaOutcome, name: str, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(outcome))
+        return
+    click.echo(
+        f"exported {outcome.statements:,} statements in {outcome.batches:,} requests to "
+        f"{visible(name)}; {outcome.incomplete:,} lack something"
+    )
+
+
 def write(
     log: ModLog,
     selection: Selection,
     file: BinaryIO,
     policies: Mapping[str, Any],
     lacking: Callable[[DsaRecord], object],
+    *,
+    limit: int | None = None,
 ) -> DsaOutcome:
     """Write the statements that can be sent, and tell of each that cannot.
 
@@ -47,8 +92,9 @@ def write(
         file: where they go, open for bytes.
         policies: as `ModLog.dsa` takes them.
         lacking: called with each decision that lacks something.
+        limit: at most so many decisions, the first ones.
     """
-    sorting = _Sorting(log.dsa(selection, policies=policies), lacking)
+    sorting = _Sorting(islice(log.dsa(selection, policies=policies), limit), lacking)
     statements, batches, rest = 0, 0, iter(sorting)
     while batch := list(islice(rest, BATCH)):
         file.write(orjson.dumps({"statements": batch}) + b"\n")

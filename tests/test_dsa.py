@@ -160,6 +160,12 @@ def test_a_reason_tells_the_facts_only_where_that_is_wanted_and_nothing_else_doe
     assert other.statement["decision_facts"] == facts
 
 
+def test_a_reason_that_an_import_has_filled_in_tells_no_facts(log):
+    log.ingest([{"do": "delete", "account_id": "110018", "at": T0}], batch_id="import-of-wan")
+    one = only(log, policies={**POLICIES, "facts_from_reason": True, "policies": {}})
+    assert "decision_facts" in one.missing
+
+
 def test_sanctions_alone_are_told_in_the_order_of_the_log(log):
     for account_id in ("b", "a"):
         log.create(account_id)

@@ -143,6 +143,19 @@ def test_what_took_no_hold_was_not_done(log):
     assert (without.status, without.measures) == ("absent", ())
 
 
+def test_a_reason_that_an_import_has_filled_in_is_none(place):
+    with place.open() as log:
+        actor = {"kind": "human", "id": "wan"}
+        common = {"account_id": "110018", "at": T0.isoformat(), "actor": actor}
+        log.ingest(
+            [{"do": "delete", **common}, {"do": "restore", **common}], batch_id="import-of-wan"
+        )
+        (deletion,) = log.statement("110018").measures
+        text = log.statement("110018").text()
+    assert (deletion.reason, deletion.end.reason) == (None, None)
+    assert "import" not in text
+
+
 def test_an_account_that_is_not_known(log):
     with pytest.raises(AccountNotFoundError):
         log.statement("110018")

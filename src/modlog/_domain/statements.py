@@ -11,6 +11,7 @@ from attrs import frozen
 from modlog._domain import events
 from modlog._domain.account import AccountState, Status, Stay, replay
 from modlog._domain.blame import Blame, blame
+from modlog._domain.decisions import is_filled_in
 from modlog._domain.events import RecordedEvent
 from modlog._domain.values import Actor, ActorKind
 from modlog._domain.wording import told
@@ -34,7 +35,7 @@ class MeasureEnd:
         kind: restored, cleared (a flag), reverted (as if it had never been), erased, or expired.
         at: when it ended, as the event's `occurred_at` says; of what expired, its `until`.
         by: human, bot, model or system; None for what expired.
-        reason: as it was recorded, if it was.
+        reason: as it was recorded; None if there is none, or if an import has filled it in.
         actor: who ended it; None unless names were asked for, and for what expired.
     """
 
@@ -159,10 +160,15 @@ def _measure(facet: Blame, state: AccountState, at: datetime, names: bool) -> Me
         until=made.event.until if isinstance(made.event, events.AccountSuspended) else None,
         by=made.actor.kind,
         policy=made.policy,
-        reason=made.reason,
+        reason=_given(made),
         end=end,
         actor=made.actor if names else None,
     )
+
+
+def _given(event: RecordedEvent) -> str | None:
+    """The reason that somebody gave; one that an import has filled in names nothing but itself."""
+    return None if is_filled_in(event.reason) else event.reason
 
 
 def _end(event: RecordedEvent, names: bool) -> MeasureEnd:
@@ -170,7 +176,7 @@ def _end(event: RecordedEvent, names: bool) -> MeasureEnd:
         kind=_ENDS[event.type],
         at=event.occurred_at,
         by=event.actor.kind,
-        reason=event.reason,
+        reason=_given(event),
         actor=event.actor if names else None,
     )
 

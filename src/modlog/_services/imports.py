@@ -13,7 +13,7 @@ from attrs import define, field
 from attrs import evolve as replaced
 
 from modlog._domain.account import AccountState
-from modlog._domain.decisions import Command, decide
+from modlog._domain.decisions import IMPORTED_WITH, Command, decide
 from modlog._domain.events import AccountCreated, AccountEvent, AccountNoted, Envelope
 from modlog._domain.values import (
     Actor,
@@ -38,7 +38,6 @@ from modlog._services.acting import settled_actor
 from modlog._services.export_lines import Elsewhere, is_export_line, read_line
 from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
 from modlog._services.records import (
-    IMPORTED_WITH,
     Unreadable,
     read_command,
     reason_given,

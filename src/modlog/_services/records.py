@@ -37,8 +37,6 @@ CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "metadata": checked_metadata,
 }
 _COMMON: Final = frozenset(("do", "account_id", "at", "actor", "key", *CIRCUMSTANCES))
-# How the reason begins that an import fills in, before the name of the batch.
-IMPORTED_WITH: Final = "imported with "
 _BARE: Final[Mapping[str, Command]] = {
     "delete": AccountDeleted(),
     "protect": AccountProtected(),

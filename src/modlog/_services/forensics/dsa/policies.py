@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 from attrs import frozen
 
+from modlog._domain.decisions import is_filled_in
 from modlog._domain.events import RecordedEvent
 from modlog._domain.values import check_names, checked_mapping, checked_truth, shown
 from modlog._errors import InvalidInputError
@@ -70,7 +71,7 @@ class Policies:
         """What the file says of a decision."""
         policy = self.policies.get(event.policy, {}) if event.policy else {}
         found = {**self.defaults, **policy}
-        if self.facts_from_reason and event.reason:
+        if self.facts_from_reason and event.reason and not is_filled_in(event.reason):
             found.setdefault("decision_facts", event.reason)
         return found
 

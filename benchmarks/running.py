@@ -62,6 +62,8 @@ OPERATIONS: Final = {
     "ingest": Operation("import of mixed records", "records", None, ("modlog", "floor")),
     "real": Operation("import of a real block log", "records", None, ("modlog",)),
     "replay": Operation("full replay", "events", "mixed", ("modlog", "eventsourcing")),
+    "export": Operation("export to JSON Lines", "events", "mixed", ("modlog",)),
+    "parquet": Operation("export to Parquet", "events", "mixed", ("modlog",)),
     "verify": Operation("verification", "events", "mixed", ("modlog",)),
     "rebuild": Operation("rebuild of the current state", "events", "mixed", ("modlog",)),
     "stats": Operation("figures by actor", "events", "mixed", ("modlog",)),

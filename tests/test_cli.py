@@ -87,7 +87,7 @@ def test_import_records_each_line(run, file, ledger):
         "recorded 3 late 0 of these, older than their account's newest event "
         "noted 0 of these, refused by their account's state, kept as notes "
         "created 2 accounts that were seen for the first time "
-        "skipped 0 known already, by their key rejected 0 batch march"
+        "skipped 0 known already, or records of a sweep in an export rejected 0 batch march"
     )
     assert ledger.account("1").status is Status.ACTIVE
     assert ledger.account("2").status is Status.DELETED

@@ -13,7 +13,9 @@ import modlog.eventsourcing
 import modlog.testing
 from modlog._cli.main import commands
 from modlog._domain.events import EVENT_CLASSES
+from modlog._domain.wording import WORDS
 from modlog._services.acting import Given
+from modlog._services.forensics.dsa.policies import AUTOMATED, OWN
 from modlog._storage.scripts import Scripts
 from tests import places
 
@@ -126,6 +128,19 @@ def test_every_attribute_of_an_investigation_is_documented(answer):
     fields = [field.name for field in attrs.fields(answer) if not field.name.startswith("_")]
     assert fields
     assert names_missing(fields, REFERENCE / "forensics.md") == []
+
+
+def test_every_attribute_and_sentence_of_a_statement_is_documented():
+    answers = (modlog.Statement, modlog.Measure, modlog.MeasureEnd, modlog.DsaRecord)
+    fields = [field.name for answer in answers for field in attrs.fields(answer)]
+    page = REFERENCE / "statements.md"
+    assert (
+        names_missing([*fields, "text", "stands", "by_machine", "complete", *OWN, *AUTOMATED], page)
+        == []
+    )
+    told = {f"| `{key}` | {sentence} |" for key, sentence in WORDS.items()}
+    rows = re.sub(r"^(\| `[^`]+`) \|[^|]+", r"\1 ", page.read_text(), flags=re.MULTILINE)
+    assert told - set(rows.splitlines()) == set()
 
 
 def test_every_event_is_documented():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
+from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -144,6 +145,16 @@ def supposed(world: World):
     return lambda **record: world.log.with_([record]).count()
 
 
+def told_to_the_eu(world: World):
+    """A deletion with these metadata, as a statement."""
+
+    def told(**metadata):
+        deleted = world.log.delete(world.account(), metadata=metadata)
+        return world.log.dsa(Selection(positions=deleted.position), policies={})
+
+    return told
+
+
 RECORD = lambda **more: lambda w: {"do": "note", "account_id": w.account(), "text": "t"} | more  # noqa: E731
 
 CALLS: dict[str, Call] = {
@@ -189,6 +200,12 @@ CALLS: dict[str, Call] = {
     "ModLog.history": on_log("history", lambda w: {"account_id": "b"}),
     "ModLog.events": on_log("events", lambda w: {"selection": Selection(account_id="b")}),
     "ModLog.subscribe": on_log("subscribe", lambda w: {"after": 1, "follow": False, "timeout": 0}),
+    "ModLog.export": on_log(
+        "export",
+        lambda w: {"target": BytesIO(), "format": "jsonl"},
+        left_out=("target",),  # tests/test_exports.py
+    ),
+    "ModLog.to_arrow": on_log("to_arrow"),
     "ModLog.as_of": on_log("as_of", lambda w: {"moment": 1}),
     "ModLog.without": on_log("without", lambda w: {"selection": Selection(account_id="a")}),
     "ModLog.with_": on_log("with_", lambda w: {"records": []}),
@@ -215,9 +232,17 @@ CALLS: dict[str, Call] = {
     "ModLog.acts": on_log("acts"),
     "ModLog.diff": on_log("diff", lambda w: {"before": w.view, "after": w.log}),
     "ModLog.blame": on_log("blame", lambda w: {"account_id": "b"}),
+    "ModLog.statement": on_log("statement", lambda w: {"account_id": "b"}),
+    "Statement.text": Call(lambda w: w.log.statement("b", names=True).text),
     "ModLog.bisect": on_log("bisect", lambda w: {"account_id": "b", "predicate": lambda one: one}),
     "ModLog.stats": on_log("stats"),
     "ModLog.impact": on_log("impact", lambda w: {"selection": Selection(account_id="b")}),
+    "ModLog.dsa": on_log("dsa", lambda w: {"policies": {}}),
+    "ModLog.dsa: parts of the mapping": Call(
+        lambda w: lambda **parts: list(w.log.dsa(policies=parts)),
+        more=("defaults", "policies", "puid_prefix", "facts_from_reason", "misspelt"),
+    ),
+    "ModLog.dsa: what metadata say": Call(told_to_the_eu, more=("dsa",)),
     "Impact.lines": Call(lambda w: w.log.impact().lines),
     "Selection.like": Call(
         lambda w: Selection.like, lambda w: {"event": w.log.history("b")[0]}, ("within", "by")
@@ -247,6 +272,7 @@ CALLS: dict[str, Call] = {
     "ModLog.rebuild": on_log("rebuild"),
     "View.as_of": Call(lambda w: w.view.as_of, lambda w: {"moment": 1}),
     "View.history": Call(lambda w: w.view.history, lambda w: {"account_id": "b"}),
+    "View.statement": Call(lambda w: w.view.statement, lambda w: {"account_id": "b"}),
     "View.without": Call(
         lambda w: w.view.without, lambda w: {"selection": Selection(account_id="a")}
     ),
@@ -274,6 +300,7 @@ NOT_HERE = {
     "ModLog": "modlog.open makes it",
     "View": "as_of, without, with_ and now make it",
     "Impact": "impact makes it",
+    "Statement": "statement makes it",
     "RevertPlan": "plan_revert makes it",
     "SweepPlan": "plan_sweep makes it",
     "ModLog.ingest": "tests/test_ingest.py",
@@ -298,10 +325,15 @@ ANSWERS = {
     "Account",
     "AccountChange",
     "Blame",
+    "DsaRecord",
+    "ExportOutcome",
+    "ExportProgress",
     "Figures",
     "Finding",
     "ImpactLine",
     "IngestOutcome",
+    "Measure",
+    "MeasureEnd",
     "Migration",
     "Outcome",
     "Outlier",

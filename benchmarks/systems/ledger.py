@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import Any, Final, Literal
 
 import modlog
 from benchmarks import large
@@ -240,6 +241,19 @@ class Modlog:
         with watch.running(), store.snapshot() as reader:
             pages = pages_of_accounts(store.database, reader.session)
             deque(replays(store.database, reader.session, pages), maxlen=0)
+        return Measured(task.n, watch.seconds)
+
+    def export(self, task: Task) -> Measured:
+        return self._exported(task, "jsonl")
+
+    def parquet(self, task: Task) -> Measured:
+        return self._exported(task, "parquet")
+
+    def _exported(self, task: Task, format: Literal["jsonl", "parquet"]) -> Measured:
+        watch = Stopwatch()
+        with TemporaryFile() as file, watch.running():
+            outcome = self._log.export(file, format=format)
+        assert outcome.events == task.n
         return Measured(task.n, watch.seconds)
 
     def verify(self, task: Task) -> Measured:

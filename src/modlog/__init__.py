@@ -12,6 +12,7 @@ from modlog._domain.guardrails import Guardrails
 from modlog._domain.impacts import ImpactLine
 from modlog._domain.reverts import Remark
 from modlog._domain.selection import Selection
+from modlog._domain.statements import Measure, MeasureEnd, Statement
 from modlog._domain.sweeps import Outcome, SweepState
 from modlog._domain.values import Actor
 from modlog._errors import (
@@ -46,7 +47,9 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._services.acting import acting
+from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
+from modlog._services.forensics.dsa.records import DsaRecord
 from modlog._services.forensics.impacts import Impact
 from modlog._services.import_outcomes import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
@@ -84,6 +87,9 @@ __all__ = [
     "ConflictError",
     "CorruptCacheError",
     "CorruptEventError",
+    "DsaRecord",
+    "ExportOutcome",
+    "ExportProgress",
     "Figures",
     "Finding",
     "GuardrailError",
@@ -96,6 +102,8 @@ __all__ = [
     "InvalidInputError",
     "InvalidUrlError",
     "IrreversibleError",
+    "Measure",
+    "MeasureEnd",
     "Migration",
     "MissingActorError",
     "MissingReasonError",
@@ -118,6 +126,7 @@ __all__ = [
     "Sanction",
     "SchemaError",
     "Selection",
+    "Statement",
     "Status",
     "StoreError",
     "StoreFullError",

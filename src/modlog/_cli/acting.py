@@ -77,12 +77,12 @@ def ask(question: str, plan: RenderableType) -> None:
 
 
 @contextmanager
-def bar(what: str) -> Iterator[Move]:
-    """Shows how far it is, on a terminal."""
+def bar(what: str, of: str = "accounts") -> Iterator[Move]:
+    """Shows how far it is, on a terminal: of so many accounts, or of what else there is."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
     from modlog._cli import terminal
 
-    with terminal.chunk_bar(what) as move:
+    with terminal.chunk_bar(what, of) as move:
         yield move

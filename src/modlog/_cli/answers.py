@@ -10,6 +10,7 @@ from attrs import asdict
 from modlog._domain.account import Account
 from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
+from modlog._domain.statements import Statement
 from modlog._domain.values import Actor
 from modlog._services.forensics.differences import AccountChange
 
@@ -58,3 +59,9 @@ def change_data(change: AccountChange) -> Mapping[str, object]:
         "before": None if change.before is None else account_data(change.before),
         "after": None if change.after is None else account_data(change.after),
     }
+
+
+def statement_data(told: Statement) -> Mapping[str, object]:
+    """A statement, for JSON."""
+    measures = [{**asdict(one), "stands": one.stands} for one in told.measures]
+    return {**asdict(told), "measures": measures}

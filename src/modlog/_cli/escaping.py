@@ -22,7 +22,11 @@ def visible(text: str) -> str:
 
 def visible_json(value: object) -> str:
     """A value as JSON in one line, readable in any script, safe on a terminal."""
-    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    return visible_in_json(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def visible_in_json(text: str) -> str:
+    """JSON for a terminal: what commands it, as JSON's own escapes."""
     return _SUSPECTS.sub(lambda found: _shown(found[0], _for_json), text)
 
 

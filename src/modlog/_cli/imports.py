@@ -68,7 +68,7 @@ def import_(
     A line of FILE is one record in JSON; FILE may be gzipped, and - is standard input. Records
     are decided in order, a chunk a transaction. One that cannot be taken is rejected and the
     rest goes on; the exit code is then 1. Records with a key are decided only once, however
-    often they are loaded.
+    often they are loaded. An export in JSON Lines is taken as it is.
     """
     _check_rejected_path(file, rejected_path)
     with (

@@ -17,11 +17,14 @@ import orjson
 
 from modlog._errors import InvalidInputError
 from modlog._services.records import Unreadable
+from modlog._storage.exports import COLUMNS
 
 # Well above any record that means something; a file without line ends must not fill the memory.
 MAX_LINE: Final = 16 * 2**20
 
 _GZIP: Final = b"\x1f\x8b"
+# How exports begin that hold no lines of JSON.
+_OTHER_EXPORTS: Final = (b"PAR1", ",".join(COLUMNS).encode())
 _MEMBER: Final = re.compile(rb'"[ \t\r\n]*:')
 # From here on integers may be beyond 64 bits, which orjson turns into rounded floats.
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
@@ -38,7 +41,8 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
     Raises:
         OSError: there is no such file, or it may not be read.
-        InvalidInputError: a .gz with nothing in it, as an interrupted download leaves it.
+        InvalidInputError: a .gz with nothing in it, as an interrupted download leaves it; or an
+            export in another format than JSON Lines.
     """
     is_stdin = path == "-"
     with open(0 if is_stdin else path, "rb", closefd=not is_stdin) as file:
@@ -46,9 +50,14 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
 
 def _unpacked(path: str, file: io.BufferedReader) -> tuple[BinaryIO, BinaryIO]:
-    start = file.peek(len(_GZIP))
+    start = file.peek(len(_OTHER_EXPORTS[-1]))
     if path.endswith(".gz") and not start:
         raise InvalidInputError(f"{path} is empty, and a .gz never is: fetch it again")
+    if start.startswith(_OTHER_EXPORTS):
+        raise InvalidInputError(
+            f"{path} is an export in Parquet or CSV, and an import takes JSON Lines: "
+            "export to .jsonl"
+        )
     if path.endswith(".gz") or start.startswith(_GZIP):
         return file, gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
     return file, file

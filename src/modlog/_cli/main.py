@@ -20,11 +20,13 @@ from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREA
 from modlog._cli.clock import accept_clock
 from modlog._cli.commands import ON_ACCOUNTS
 from modlog._cli.completing import VARIABLE, completion
+from modlog._cli.export import export
 from modlog._cli.forensics import bisect, impact, stats
 from modlog._cli.imports import import_
 from modlog._cli.log import log
 from modlog._cli.questions import QUESTIONS
 from modlog._cli.revert import revert
+from modlog._cli.statement import statement
 from modlog._cli.sweep import sweep
 from modlog._cli.upgrade import upgrade
 from modlog._errors import (
@@ -117,11 +119,13 @@ def commands() -> None:
 for _command in (
     *ON_ACCOUNTS,
     import_,
+    export,
     log,
     *QUESTIONS,
     bisect,
     stats,
     impact,
+    statement,
     sweep,
     revert,
     accept_clock,

@@ -16,6 +16,7 @@ from modlog._domain.events import EVENT_CLASSES
 from modlog._domain.selection import Selection
 from modlog._domain.values import ACTOR_KINDS, Actor
 
+_POSITION: Final = click.IntRange(min=0)
 # Options by the filter that they give, in the order in which help shows them.
 _OPTIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
     "account_id": (
@@ -69,6 +70,12 @@ _OPTIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
         {"type": INSTANT, "help": "Happened at this time or later."},
     ),
     "occurred_until": ("--occurred-until", {"type": INSTANT, "help": "Happened before this time."}),
+    "after_position": ("--after-position", {"type": _POSITION, "help": "After this position."}),
+    "up_to_position": ("--up-to-position", {"type": _POSITION, "help": "Up to this position."}),
+    "positions": (
+        "--position",
+        {"type": _POSITION, "multiple": True, "help": "At this position."},
+    ),
 }
 
 

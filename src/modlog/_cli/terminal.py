@@ -22,6 +22,7 @@ from modlog._domain.account import Account, Sanction, Status
 from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
 from modlog._domain.values import instant_text
+from modlog._services.exports.exporting import ExportProgress
 from modlog._services.import_outcomes import IngestOutcome
 from modlog._services.integrity import VerificationReport
 from modlog._services.reverts.plans import RevertProgress
@@ -232,7 +233,7 @@ def summary(outcome: IngestOutcome) -> RenderableType:
         ("late", outcome.late, "of these, older than their account's newest event"),
         ("noted", outcome.noted, "of these, refused by their account's state, kept as notes"),
         ("created", outcome.created, "accounts that were seen for the first time"),
-        ("skipped", outcome.skipped, "known already, by their key"),
+        ("skipped", outcome.skipped, "known already, or records of a sweep in an export"),
         ("rejected", len(outcome.rejected), ""),
     ):
         table.add_row(name, f"{number:,}", meaning)
@@ -270,12 +271,14 @@ def _size(raw: BinaryIO) -> int | None:
 
 
 @contextmanager
-def chunk_bar(what: str) -> Iterator[Callable[[SweepProgress | RevertProgress], None]]:
-    """A bar on standard error that moves with the accounts that are through."""
+def chunk_bar(
+    what: str, of: str
+) -> Iterator[Callable[[SweepProgress | RevertProgress | ExportProgress], None]]:
+    """A bar on standard error that moves with the accounts, or what else, that are through."""
     progress = Progress(
         TextColumn(what),
         BarColumn(),
-        TextColumn("{task.completed:,} of {task.total:,} accounts"),
+        TextColumn(f"{{task.completed:,}} of {{task.total:,}} {of}"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -95,6 +95,8 @@ KNOWN_TO: Final[Mapping[str, tuple[Facet, ...]]] = {
 REASON_IS_DUE: Final = frozenset(
     {"suspend", "delete", "restore", "unprotect", "revert", "sweep", "accept_clock"}
 )
+# How the reason begins that an import fills in where one is due, before the name of the batch.
+IMPORTED_WITH: Final = "imported with "
 
 
 def named_by(command: Command) -> tuple[Facet, tuple[int, ...]] | None:
@@ -192,3 +194,8 @@ def _check_until(command: AccountSuspended, at: datetime) -> None:
             f"until must be later than the suspension itself: {instant_text(command.until)} is "
             f"not after {instant_text(at)}"
         )
+
+
+def is_filled_in(reason: str | None) -> bool:
+    """Whether nobody gave the reason, and an import has filled it in."""
+    return reason is not None and reason.startswith(IMPORTED_WITH)

@@ -272,11 +272,13 @@ FILTERS: Final = tuple(attribute.name for attribute in attrs_fields(Selection))
 
 
 def checked_selection(selection: object, asker: str) -> Selection:
-    """A selection, and nothing else.
+    """A selection; every event if there is none.
 
     Raises:
         InvalidInputError: anything else.
     """
+    if selection is None:
+        return Selection()
     if not isinstance(selection, Selection):
         raise InvalidInputError(f"{asker} takes a Selection, not {shown(selection)}")
     return selection

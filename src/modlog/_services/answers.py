@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from modlog._domain.decisions import COMMANDS, ClearFlags, Command, Restore
+from modlog._domain.decisions import COMMANDS, ClearFlags, Command, Restore, is_filled_in
 from modlog._domain.events import (
     AccountNoted,
     AccountRestored,
@@ -23,7 +23,7 @@ from modlog._domain.events import (
 )
 from modlog._domain.values import Actor, ActorKind, from_micros
 from modlog._errors import CorruptEventError, InvalidInputError
-from modlog._services.records import IMPORTED_WITH, read_command, reason_given
+from modlog._services.records import read_command, reason_given
 from modlog._services.requests import request_digest
 from modlog._storage.checks import MOST, Finding
 from modlog._storage.codec import event_from, metadata_from
@@ -98,8 +98,7 @@ def _actor(kind: ActorKind, id_: str, version: str | None, account_id: str | Non
 
 def _reasons(reason: str | None) -> tuple[str | None, ...]:
     """The reasons of records, one of which an import has recorded so."""
-    filled_in = reason is not None and reason.startswith(IMPORTED_WITH)
-    return (None, "", reason) if filled_in else (reason,)
+    return (None, "", reason) if is_filled_in(reason) else (reason,)
 
 
 def _commands(event: Event) -> Iterator[tuple[str, Command]]:

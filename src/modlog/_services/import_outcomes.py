@@ -35,7 +35,8 @@ class IngestOutcome:
         batch_id: the name under which its events can be selected, and reverted.
         recorded: how many records led to an event.
         created: how many accounts were created because a record was the first of them.
-        skipped: how many were known already, by their key.
+        skipped: how many were known already, by their key or as lines of an export, or were lines
+            about a sweep itself.
         late: how many of those recorded were older than their account's newest event.
         noted: how many of those recorded were refused by the state of their account, and kept
             as notes.

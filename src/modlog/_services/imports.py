@@ -13,8 +13,8 @@ from attrs import define, field
 from attrs import evolve as replaced
 
 from modlog._domain.account import AccountState
-from modlog._domain.decisions import Command, decide
-from modlog._domain.events import AccountCreated, AccountEvent, AccountNoted, Envelope, fields_of
+from modlog._domain.decisions import IMPORTED_WITH, Command, decide
+from modlog._domain.events import AccountCreated, AccountEvent, AccountNoted, Envelope
 from modlog._domain.values import (
     Actor,
     checked_id,
@@ -35,9 +35,9 @@ from modlog._errors import (
     StoreError,
 )
 from modlog._services.acting import settled_actor
+from modlog._services.export_lines import Elsewhere, is_export_line, read_line
 from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
 from modlog._services.records import (
-    IMPORTED_WITH,
     Unreadable,
     read_command,
     reason_given,
@@ -199,6 +199,7 @@ class _Chunk:
     late: int = 0
     noted: int = 0
     _answered: dict[str, Answer] = field(factory=dict)
+    _elsewhere: Elsewhere = field(factory=Elsewhere)
 
     def __attrs_post_init__(self) -> None:
         self.batch = Batch(self.writer)
@@ -208,6 +209,7 @@ class _Chunk:
         named = [record for _, record in block if is_mapping(record)]
         self.importing.load(self.writer, set(texts_in(named, "account_id")))
         self._answered = self.writer.answered(texts_in(named, "key"))
+        self._elsewhere = Elsewhere.looked_up(self.writer, named, self.importing.states)
 
     def take(self, block: Sequence[tuple[int, object]]) -> None:
         """Decide each record on the state that the ones before it left."""
@@ -233,6 +235,9 @@ class _Chunk:
         )
 
     def _take(self, given_record: object) -> None:
+        if self._elsewhere.expected and is_export_line(given_record):
+            self._take_line(given_record)
+            return
         record, shape, account_id, command = read_command(given_record)
         if "at" not in record:
             raise InvalidInputError("a record needs at: when it happened")
@@ -259,6 +264,15 @@ class _Chunk:
         else:
             raise InvalidInputError("key must not be empty: leave it out if there is none")
 
+    def _take_line(self, record: Mapping[str, Any]) -> None:
+        """Take what happened elsewhere as it was recorded: nothing is decided again."""
+        line = read_line(record, self.importing.actor)
+        state = (line and self.importing.states.get(line.account_id)) or AccountState()
+        if line is None or self._elsewhere.has(line, state.version):
+            self.skipped += 1
+        else:
+            self._keep(line.account_id, state, line.event, line.envelope, line.at)
+
     def _answer(
         self, key: str, request: bytes, position: int | None, rejection: str | None
     ) -> None:
@@ -282,10 +296,8 @@ class _Chunk:
         envelope: Envelope,
         at: datetime,
     ) -> None:
-        states = self.importing.states
-        state = states.get(account_id) or AccountState()
-        is_new = state.version == 0
-        opens = is_new and not isinstance(command, AccountCreated)
+        state = self.importing.states.get(account_id) or AccountState()
+        opens = state.version == 0 and not isinstance(command, AccountCreated)
         event: AccountEvent
         try:
             event = decide(account_id, _opened(at) if opens else state, command, at)
@@ -298,10 +310,20 @@ class _Chunk:
         if opens:
             self._record(account_id, state, AccountCreated(), self._opening(envelope), at)
             self.created += 1
-        if not is_new and at < state.latest:
+        self._keep(account_id, state, event, envelope, at)
+
+    def _keep(
+        self,
+        account_id: str,
+        state: AccountState,
+        event: AccountEvent,
+        envelope: Envelope,
+        at: datetime,
+    ) -> None:
+        if state.version and at < state.latest:
             self.late += 1
         self._record(account_id, state, event, envelope, at)
-        states[account_id] = state
+        self.importing.states[account_id] = state
         self.recorded += 1
 
     def _is_answered(self, request: bytes, key: str) -> bool:
@@ -343,7 +365,7 @@ class _Chunk:
         stream = self.writer.streams[account_id]
         self.batch.events.append(self.batch.row(position, stream, version, event, envelope))
         state.see(version, at, event.TYPE)
-        moves = state.moved_by(event.TYPE, version, at, fields_of(event))
+        moves = self._elsewhere.moved(account_id, state, version, at, event)
         if moves.begun or moves.ended:
             self.batch.changes.move(stream, position, to_micros(at), moves)
 

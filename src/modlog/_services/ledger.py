@@ -20,6 +20,7 @@ from modlog._domain.values import (
 from modlog._errors import InvalidInputError
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
+from modlog._services.exports.exporting import Exports
 from modlog._services.forensics.questions import Forensics
 from modlog._services.import_outcomes import IngestOutcome, OnRefused
 from modlog._services.imports import ingest, numbered
@@ -84,7 +85,7 @@ def open_ledger(
     return ModLog(Work(store, checked_clock(clock), guardrails or Guardrails()))
 
 
-class ModLog(Commands, Forensics):
+class ModLog(Commands, Forensics, Exports):
     """A ledger of account lifecycle events.
 
     May be shared between threads, and used as a context manager that closes it. Each command
@@ -248,7 +249,7 @@ class ModLog(Commands, Forensics):
         `confidence`, `correlation_id`, `metadata`, `batch_id` and `key`: an idempotency key,
         with which the same record is decided once, however often it is loaded: what was rejected
         stays rejected. An account that was not seen before is created with the first record of it
-        that is accepted.
+        that is accepted. A line of an export (see `export`) is recorded as it is.
 
         Args:
             records: an iterable; it is read as the import goes on.
@@ -261,7 +262,7 @@ class ModLog(Commands, Forensics):
                 carries it whole.
 
         Returns:
-            how many records were recorded, skipped (known by their key), late (older than
+            how many records were recorded, skipped (known already), late (older than
             their account's newest event) and noted, and which were rejected and why.
 
         Raises:

@@ -129,7 +129,7 @@ class Questions:
             selection: the events; all if left out.
             newest_first: from the log's end to its beginning.
         """
-        selection = self._checked(selection, "events()")
+        selection = checked_selection(selection, "events()")
         with self._work.reader() as reader:
             head = reader.head().position
             condition = reader.condition(selection)
@@ -170,16 +170,12 @@ class Questions:
             selection: the events; all if left out.
             newest_first: the last of the log first, or the first.
         """
-        selection = self._checked(selection, "acts()")
+        selection = checked_selection(selection, "acts()")
         newest = checked_truth(newest_first, "newest_first")
         with self._work.reader() as reader:
             head = reader.head().position
             condition = both(reader.condition(selection), up_to(head))
         return self._paged(ActPages(condition, newest, head if newest else 0).next)
-
-    @staticmethod
-    def _checked(selection: object, call: str) -> Selection:
-        return Selection() if selection is None else checked_selection(selection, call)
 
     def subscribe(
         self,
@@ -202,7 +198,7 @@ class Questions:
         """
         after = checked_position(after, "after")
         wait = checked_seconds(timeout, "timeout") if checked_truth(follow, "follow") else 0.0
-        return self._follow(self._checked(selection, "subscribe()"), after, wait)
+        return self._follow(checked_selection(selection, "subscribe()"), after, wait)
 
     def _follow(
         self, selection: Selection, after: int, timeout: float | None

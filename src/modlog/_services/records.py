@@ -28,7 +28,7 @@ from modlog._errors import InvalidInputError
 from modlog._storage.codec import canonical
 
 # What a record may say of its event's circumstances, besides when and by whom.
-_CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
+CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "reason": checked_text,
     "policy": checked_id,
     "batch_id": checked_id,
@@ -36,9 +36,7 @@ _CIRCUMSTANCES: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "correlation_id": checked_id,
     "metadata": checked_metadata,
 }
-_COMMON: Final = frozenset(("do", "account_id", "at", "actor", "key", *_CIRCUMSTANCES))
-# How the reason begins that an import fills in, before the name of the batch.
-IMPORTED_WITH: Final = "imported with "
+_COMMON: Final = frozenset(("do", "account_id", "at", "actor", "key", *CIRCUMSTANCES))
 _BARE: Final[Mapping[str, Command]] = {
     "delete": AccountDeleted(),
     "protect": AccountProtected(),
@@ -99,7 +97,7 @@ def _shape(name: str, keys: tuple[str, ...]) -> Shape:
     return Shape(
         name,
         tuple(argument for argument in ARGUMENTS[name] if argument in keys),
-        tuple((name, check) for name, check in _CIRCUMSTANCES.items() if name in keys),
+        tuple((name, check) for name, check in CIRCUMSTANCES.items() if name in keys),
     )
 
 

@@ -21,11 +21,13 @@ from modlog._domain.account import (
 from modlog._domain.decisions import Command, decide
 from modlog._domain.events import Entry, RecordedEvent
 from modlog._domain.selection import EVERYTHING, Scope, Selection
+from modlog._domain.statements import Statement, statement
 from modlog._domain.values import (
     FIRST_INSTANT,
     checked_id,
     checked_instant,
     checked_iterable,
+    checked_truth,
     parsed_instant,
     shown,
 )
@@ -169,6 +171,12 @@ class View:
         if not events:
             raise _unknown(account_id)
         return events[account_id]
+
+    def statement(self, account_id: str, *, names: bool = False) -> Statement:
+        """See `ModLog.statement`; what `with_` supposes is not in it."""
+        account_id, names = checked_id(account_id, "account_id"), checked_truth(names, "names")
+        events = self.history(account_id)
+        return statement(account_id, events, self.moment(), names=names)
 
     def accounts(
         self,

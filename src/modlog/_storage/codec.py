@@ -125,6 +125,38 @@ def fields_from(type_name: str, schema: int, data: str | None, personal: str | N
     return _upcast(type_name, schema, fields) if schema != 1 or UPCASTERS else fields
 
 
+def data_text(type_name: str, schema: int, data: str | None, personal: str | None) -> str:
+    """An event's own fields in their newest schema as canonical JSON, from these two columns.
+
+    What is stored in that schema is canonical already, and passed on as it is.
+
+    Raises:
+        InvalidInputError: an unknown type, or a schema newer than this modlog.
+        ValueError: the data are no JSON object.
+    """
+    fields = fields_from(type_name, schema, data, personal)
+    if not isinstance(fields, dict):
+        raise ValueError("its data are no JSON object")
+    if schema == schema_of(type_name) and (data is None or personal is None):
+        return data or personal or "{}"
+    return canonical(fields).decode()
+
+
+def event_as_of(type_name: str, schema: int, fields: Data) -> Event:
+    """The event with these fields, as they were called in a schema of its type.
+
+    Raises:
+        InvalidInputError: an unknown type, a schema newer than this modlog, a field too many or
+            too few, a value out of bounds.
+    """
+    try:
+        return event_of(type_name, _upcast(type_name, schema, fields))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidInputError(
+            f"its data are not those of {shown(type_name)}, schema {schema}: {error!r}"
+        ) from error
+
+
 def _upcast(type_name: str, schema: int, data: Data) -> Data:
     newest = schema_of(type_name)
     if not 1 <= schema <= newest:

@@ -14,7 +14,7 @@ from modlog._domain.events import RecordedEvent
 from modlog._domain.selection import Scope, Selection
 from modlog._domain.values import Actor, from_micros, to_micros
 from modlog._storage.codec import RECORDED, recorded_event
-from modlog._storage.database import Database, Head, Session
+from modlog._storage.database import Database, Head, Row, Session
 from modlog._storage.projection import stay_from
 from modlog._storage.selecting import Condition, condition_of, condition_of_scope
 
@@ -164,15 +164,18 @@ class Reader:
 
     def events_page(self, condition: Condition, after: int, head: int) -> list[RecordedEvent]:
         """The next events up to a head for which a condition holds, by position."""
+        return [recorded_event(row) for row in self.rows_page(condition, after, head)]
+
+    def rows_page(self, condition: Condition, after: int, head: int) -> list[Row]:
+        """As `events_page`, in the columns `RECORDED`."""
         # Where few events are meant, PostgreSQL would else walk the log to spare itself a sort
         # (three accounts in a log of 240,000 without statistics: 85 ms instead of 0.2).
         order = "e.position" if condition.way == "position" else "+e.position"
-        rows = self.session.rows(
+        return self.session.rows(
             f"{recorded_sql(self.database)} WHERE s.kind <> 'foreign' AND {order} > ?"
             f" AND {order} <= ? AND {condition.sql} ORDER BY {order} LIMIT {PAGE}",
             (after, head, *condition.params),
         )
-        return [recorded_event(row) for row in rows]
 
     # Places in the log
 
@@ -285,13 +288,17 @@ class Pages:
 
     def next(self, reader: Reader) -> list[RecordedEvent]:
         """The next page; an empty one at the end."""
+        return [recorded_event(row) for row in self.rows(reader)]
+
+    def rows(self, reader: Reader) -> list[Row]:
+        """As `next`, in the columns `RECORDED`."""
         if self.condition.way == "act":
             return self._of_acts(reader)
         if self.condition.way == "occurred":
             return self._at_positions(reader)
-        return self._moved(reader.events_page(self.condition, self.after, self.head))
+        return self._moved(reader.rows_page(self.condition, self.after, self.head))
 
-    def _of_acts(self, reader: Reader) -> list[RecordedEvent]:
+    def _of_acts(self, reader: Reader) -> list[Row]:
         while True:
             if not self._acts:
                 self._acts = self._window(reader)
@@ -301,20 +308,20 @@ class Pages:
             condition = Condition(
                 f"{among} AND {self.condition.sql}", (*params, *self.condition.params), "act"
             )
-            page = self._moved(reader.events_page(condition, self.after, self.head))
+            page = self._moved(reader.rows_page(condition, self.after, self.head))
             if len(page) < PAGE:
                 self._acts = ()
             if page:
                 return page
 
-    def _at_positions(self, reader: Reader) -> list[RecordedEvent]:
+    def _at_positions(self, reader: Reader) -> list[Row]:
         if not self._positions and self.after < self.head:
             self._look_up_positions(reader)
         some, self._positions = self._positions[:PAGE], self._positions[PAGE:]
         if not some:
             return []
         condition = Condition(*reader.database.among("e.position", some), "occurred")
-        return self._moved(reader.events_page(condition, self.after, self.head))
+        return self._moved(reader.rows_page(condition, self.after, self.head))
 
     def _look_up_positions(self, reader: Reader) -> None:
         rows = reader.session.rows(
@@ -327,9 +334,9 @@ class Pages:
         if len(rows) < POSITIONS:
             self.head = rows[-1][0] if rows else self.after  # there are no more
 
-    def _moved(self, page: list[RecordedEvent]) -> list[RecordedEvent]:
+    def _moved(self, page: list[Row]) -> list[Row]:
         if page:
-            self.after = page[-1].position
+            self.after = page[-1][0]
         return page
 
     def _window(self, reader: Reader) -> Sequence[int]:

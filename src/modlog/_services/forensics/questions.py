@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from modlog._domain.account import Account
 from modlog._domain.blame import Blame, blame
 from modlog._domain.events import RecordedEvent
 from modlog._domain.figures import BYS, By, Figures
-from modlog._domain.selection import Selection
+from modlog._domain.selection import Selection, checked_selection
 from modlog._domain.spans import first_held
+from modlog._domain.statements import Statement
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.forensics.differences import AccountChange, diff
+from modlog._services.forensics.dsa.records import DsaRecord, dsa_records
 from modlog._services.forensics.impacts import Impact, impact
 from modlog._services.questions import Questions
 from modlog._services.views import View
@@ -41,6 +44,21 @@ class Forensics(Questions):
             AccountNotFoundError: the ledger has no event of it.
         """
         return blame(self.history(account_id))
+
+    def statement(self, account_id: str, *, names: bool = False) -> Statement:
+        """What was done to an account and what of it stands now, for its owner.
+
+        It tells of nobody else's account, nor who acted. Reasons are told as they were recorded:
+        whatever they name, it names.
+
+        Args:
+            account_id: the account.
+            names: whether to tell who acted, too.
+
+        Raises:
+            AccountNotFoundError: the ledger has no event of it.
+        """
+        return _view(self).statement(account_id, names=names)
 
     def bisect(
         self, account_id: str, predicate: Callable[[Account], object]
@@ -74,7 +92,7 @@ class Forensics(Questions):
         """
         if by not in BYS:
             raise InvalidInputError(f"by must be one of {', '.join(BYS)}, not {shown(by)}")
-        selection = self._checked(selection, "stats()")
+        selection = checked_selection(selection, "stats()")
         with self._work.reader() as reader, self._work.snapshot_in(reader) as snapshot:
             return figures(snapshot, selection, by)
 
@@ -85,7 +103,26 @@ class Forensics(Questions):
             selection: the events, as of now: of a batch, an actor, or of `Selection.like`; all if
                 left out.
         """
-        return impact(self._work, self._checked(selection, "impact()"))
+        return impact(self._work, checked_selection(selection, "impact()"))
+
+    def dsa(
+        self, selection: Selection | None = None, *, policies: Mapping[str, Any]
+    ) -> Iterator[DsaRecord]:
+        """Deletions and suspensions as statements for the EU's DSA Transparency Database.
+
+        In the order of their positions, streaming; those recorded after the call are left out.
+        Each is checked against the database's rules. What is missing is listed, never made up.
+
+        Args:
+            selection: the events, of which the sanctions are taken; all if left out.
+            policies: what the platform's policies mean: `policies` (code → attributes),
+                `defaults` (attributes of every statement), `puid_prefix`, `facts_from_reason`.
+
+        Raises:
+            InvalidInputError: policies with what no statement can have; jsonschema is not
+                installed.
+        """
+        return dsa_records(self._work, checked_selection(selection, "dsa()"), policies)
 
 
 def _view(view: View | Questions) -> View:

@@ -1,0 +1,1 @@
+"""The log as a file or a table, for other programs."""

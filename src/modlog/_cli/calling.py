@@ -32,6 +32,7 @@ _COMMANDS: Final = (
     ("override_protection=True with approved_by=", "--override-protection with --approved-by"),
     ("say everything=True if that is meant", "choose some by --batch, --actor, --since …"),
     (", or set one for a block with modlog.acting(…)", ""),
+    ("say force=True to", "say --force to"),
     ("rebuild() makes", "log.rebuild() in Python makes"),
     ("as Actor.human('wan')", "as human:wan"),
 )

@@ -24,6 +24,7 @@ from modlog._cli.forensics import bisect, impact, stats
 from modlog._cli.imports import import_
 from modlog._cli.log import log
 from modlog._cli.questions import QUESTIONS
+from modlog._cli.reports.command import report
 from modlog._cli.revert import revert
 from modlog._cli.sweep import sweep
 from modlog._cli.upgrade import upgrade
@@ -122,6 +123,7 @@ for _command in (
     bisect,
     stats,
     impact,
+    report,
     sweep,
     revert,
     accept_clock,

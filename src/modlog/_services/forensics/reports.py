@@ -17,9 +17,7 @@ from modlog._storage.checks import Finding
 from modlog._storage.comparing import quick_look
 from modlog._storage.deeds import Deed, Tick, deeds, first_sign, ticks
 from modlog._storage.impacts import Look
-from modlog._storage.projection import cards_of_streams
 from modlog._storage.reading import Reader
-from modlog._storage.spans import ids_of
 
 _HOUR: Final = 3_600
 # With more events than that, the ticks of a timeline are hours.
@@ -124,24 +122,18 @@ class _Accounts:
     findings: list[Finding] = field(factory=list)
 
     def see(self, streams: Sequence[int], looks: Sequence[Look], total: int) -> None:
-        database, session = self.snapshot.database, self.snapshot.session
-        ids = ids_of(database, session, streams)
-        self.findings += quick_look(database, session, ids)
-        profiles = self._profiles(ids) if self.profile else {}
-        self.lines += (
-            ReportLine(
-                impact=line,
-                hits=tuple(one for one in hits if one.selected),
-                profile=profiles.get(line.account_id, {}),
+        ids = {stream: line.account_id for stream, (line, _) in zip(streams, looks, strict=True)}
+        states, findings = quick_look(self.snapshot.database, self.snapshot.session, ids)
+        self.findings += findings
+        for stream, (line, hits) in zip(streams, looks, strict=True):
+            state = states.get(stream)
+            own = {} if state is None else state.profile
+            self.lines.append(
+                ReportLine(
+                    impact=line,
+                    hits=tuple(one for one in hits if one.selected),
+                    profile={key: own[key] for key in self.profile if key in own},
+                )
             )
-            for line, hits in looks
-        )
         if self.progress:
             self.progress(ReportProgress(done=len(self.lines), total=total))
-
-    def _profiles(self, ids: Mapping[int, str]) -> Mapping[str, Mapping[str, Any]]:
-        cards = cards_of_streams(self.snapshot.database, self.snapshot.session, ids, ())
-        return {
-            id_: {key: card.state.profile[key] for key in self.profile if key in card.state.profile}
-            for id_, card in cards.items()
-        }

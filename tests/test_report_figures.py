@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modlog import Actor, InvalidInputError, Selection
+from modlog import Actor, InvalidInputError, ReportProgress, Selection
 from modlog.testing import MovableClock
 from tests import reverting_model as reverting
 from tests.causes import KINDS, causes, hand
@@ -212,7 +212,7 @@ def test_of_many_events_the_ticks_are_hours(log, monkeypatch):
 
 def test_progress_tells_of_each_page(log, monkeypatch):
     monkeypatch.setattr("modlog._services.forensics.impacts.PAGE", 2)
-    told = []
+    told: list[ReportProgress] = []
     log.report(OF_BATCH, progress=told.append)
     assert [(one.done, one.total) for one in told] == [(2, 3), (3, 3)]
 

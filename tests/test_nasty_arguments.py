@@ -218,6 +218,7 @@ CALLS: dict[str, Call] = {
     "ModLog.bisect": on_log("bisect", lambda w: {"account_id": "b", "predicate": lambda one: one}),
     "ModLog.stats": on_log("stats"),
     "ModLog.impact": on_log("impact", lambda w: {"selection": Selection(account_id="b")}),
+    "ModLog.report": on_log("report", lambda w: {"selection": Selection(account_id="b")}),
     "Impact.lines": Call(lambda w: w.log.impact().lines),
     "Selection.like": Call(
         lambda w: Selection.like, lambda w: {"event": w.log.history("b")[0]}, ("within", "by")
@@ -298,8 +299,10 @@ ANSWERS = {
     "Account",
     "AccountChange",
     "Blame",
+    "Deed",
     "Figures",
     "Finding",
+    "Hit",
     "ImpactLine",
     "IngestOutcome",
     "Migration",
@@ -309,6 +312,9 @@ ANSWERS = {
     "Rejection",
     "Remark",
     "Repair",
+    "Report",
+    "ReportLine",
+    "ReportProgress",
     "RevertLine",
     "RevertOutcome",
     "RevertProgress",
@@ -318,6 +324,7 @@ ANSWERS = {
     "SweepOutcome",
     "SweepProgress",
     "SweepState",
+    "Tick",
     "UpgradeOutcome",
     "VerificationReport",
 }

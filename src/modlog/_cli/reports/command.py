@@ -72,9 +72,10 @@ def report(
     if as_json and output != "-":
         print_json({**_numbers(found), "output": output})
     elif output != "-":
-        number = f"{found.impact.accounts:,} accounts"
+        impact = found.impact
         click.echo(
-            f"reported on {number} up to position {found.impact.head:,} in {visible(output)}"
+            f"reported to {visible(output)}: events {impact.events:,}, "
+            f"accounts {impact.accounts:,}, up to position {impact.head:,}"
         )
 
 

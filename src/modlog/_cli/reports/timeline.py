@@ -97,7 +97,7 @@ class Timeline:
 def timeline(report: Report) -> Timeline:
     """The timeline of a report."""
     event = report.first_sign
-    sign = None if event is None else event.occurred_at.timestamp()
+    sign = None if event is None else event.occurred_at.timestamp() // 1
     at = {tick.at.timestamp() for tick in report.ticks}
     moments = sorted(at if sign is None else at | {sign})
     stretches = _placed(_stretches(moments))

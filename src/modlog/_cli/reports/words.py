@@ -11,6 +11,7 @@ from markupsafe import Markup
 from modlog._cli.answers import instant_of, length_of
 from modlog._cli.escaping import visible
 from modlog._domain.events import RecordedEvent
+from modlog._domain.figures import FLAGGING, SANCTIONING
 from modlog._domain.selection import Selection
 from modlog._services.forensics.reports import Report
 from modlog._storage.deeds import Deed
@@ -47,6 +48,8 @@ _FILTERS: Final[Mapping[str, str]] = {
     "up_to_position": "up to position",
     "positions": "position",
 }
+# What is told first, however little of it there is.
+_GRAVE: Final = (*SANCTIONING, *FLAGGING)
 # So many deeds are told in sentences, and so much of a reason; tables have the rest.
 _TOLD: Final = 3
 _QUOTED: Final = 200
@@ -103,7 +106,7 @@ def story(report: Report) -> Iterator[Markup]:
 
 
 def _deeds(done: list[Deed]) -> Iterator[Markup]:
-    most = sorted(done, key=lambda deed: -deed.events)[:_TOLD]
+    most = sorted(done, key=lambda deed: (deed.type not in _GRAVE, -deed.events))[:_TOLD]
     for deed in sorted(most, key=lambda deed: deed.first):
         what = DONE.get(deed.type, deed.type)
         yield Markup("{}, <b>{}</b> {} <b>{}</b>{}.").format(
@@ -114,9 +117,9 @@ def _deeds(done: list[Deed]) -> Iterator[Markup]:
             _why(deed.reason, deed.policy, deed.batch_id),
         )
     if left := len(done) - len(most):
-        yield Markup(
-            "What else was done, less of it each time ({:,}), stands in the table."
-        ).format(left)
+        yield Markup("What else was done stands in the table below ({}).").format(
+            number_of(left, "row")
+        )
 
 
 def _when(first: datetime, last: datetime) -> str:

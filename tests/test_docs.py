@@ -122,7 +122,19 @@ def test_every_attribute_of_what_is_answered_is_documented():
 
 
 @pytest.mark.parametrize(
-    "answer", [modlog.Figures, modlog.Impact, modlog.ImpactLine, modlog.Repair]
+    "answer",
+    [
+        modlog.Figures,
+        modlog.Impact,
+        modlog.ImpactLine,
+        modlog.Repair,
+        modlog.Report,
+        modlog.ReportLine,
+        modlog.ReportProgress,
+        modlog.Deed,
+        modlog.Hit,
+        modlog.Tick,
+    ],
 )
 def test_every_attribute_of_an_investigation_is_documented(answer):
     fields = [field.name for field in attrs.fields(answer) if not field.name.startswith("_")]

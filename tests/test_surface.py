@@ -68,20 +68,20 @@ class TestModules:
         assert own == {public for public in module.__all__ if hasattr_own(module, public)}
 
 
-def test_what_is_published_has_the_scripts_of_the_tables_and_the_schema(tmp_path):
+def test_what_is_published_has_the_scripts_of_the_tables_and_what_is_filled_in(tmp_path):
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     (wheel,), (sdist,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
     scripts = {
         str(one.relative_to(ROOT / "src"))
         for one in ROOT.glob("src/modlog/**/*")
-        if one.suffix in {".sql", ".json"}
+        if one.suffix in {".sql", ".json", ".j2", ".css", ".js"}
     }
 
     with zipfile.ZipFile(wheel) as archive, tarfile.open(sdist) as source:
         packed, kept = archive.namelist(), source.getnames()
 
-    assert len(scripts) >= 5
+    assert len(scripts) >= 8
     assert scripts - set(packed) == set()
     assert {f"{sdist.name.removesuffix('.tar.gz')}/src/{one}" for one in scripts} <= set(kept)
 
@@ -152,7 +152,7 @@ def tree(docstring: str) -> dict[str, str]:
 
 class TestImports:
     # What must not be loaded, and what must not be asked for, by an import alone.
-    LAZY = ("hypothesis", "psycopg", "click", "rich", "pytest", "jsonschema", "pyarrow")
+    LAZY = ("hypothesis", "psycopg", "click", "rich", "pytest", "jsonschema", "pyarrow", "jinja2")
 
     def test_need_no_optional_package(self):
         loaded = modules_after("import modlog")

@@ -9,7 +9,7 @@ from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
 from modlog._domain.figures import Figures
 from modlog._domain.guardrails import Guardrails
-from modlog._domain.impacts import ImpactLine
+from modlog._domain.impacts import Hit, ImpactLine
 from modlog._domain.reverts import Remark
 from modlog._domain.selection import Selection
 from modlog._domain.statements import Measure, MeasureEnd, Statement
@@ -51,6 +51,7 @@ from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
 from modlog._services.forensics.impacts import Impact
+from modlog._services.forensics.reports import Report, ReportLine, ReportProgress
 from modlog._services.import_outcomes import IngestOutcome, Rejection
 from modlog._services.integrity import VerificationReport
 from modlog._services.ledger import ModLog
@@ -68,6 +69,7 @@ from modlog._services.views import View
 from modlog._storage.acts import Act
 from modlog._storage.checks import Finding
 from modlog._storage.clock import AcceptedClock
+from modlog._storage.deeds import Deed, Tick
 from modlog._storage.impacts import Repair
 from modlog._storage.upgrading import Migration
 
@@ -87,6 +89,7 @@ __all__ = [
     "ConflictError",
     "CorruptCacheError",
     "CorruptEventError",
+    "Deed",
     "DsaRecord",
     "ExportOutcome",
     "ExportProgress",
@@ -94,6 +97,7 @@ __all__ = [
     "Finding",
     "GuardrailError",
     "Guardrails",
+    "Hit",
     "IdempotencyConflictError",
     "Impact",
     "ImpactLine",
@@ -119,6 +123,9 @@ __all__ = [
     "Rejection",
     "Remark",
     "Repair",
+    "Report",
+    "ReportLine",
+    "ReportProgress",
     "RevertLine",
     "RevertOutcome",
     "RevertPlan",
@@ -138,6 +145,7 @@ __all__ = [
     "SweepProgress",
     "SweepState",
     "SweepStateError",
+    "Tick",
     "UnknownArgumentError",
     "UpgradeOutcome",
     "VerificationReport",

@@ -25,6 +25,16 @@ def name_of(actor: Actor) -> str:
     return " ".join(filter(None, (actor.kind, actor.id, actor.version)))
 
 
+def length_of(seconds: float | None) -> str:
+    """A time in the greatest unit of which there is one at least."""
+    if seconds is None:
+        return "–"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def account_data(account: Account) -> Mapping[str, object]:
     """An account, for JSON."""
     return {

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 from attrs import asdict
 
-from modlog._cli.answers import event_data
+from modlog._cli.answers import event_data, length_of
 from modlog._cli.calling import NO, complain, options, print_json, reading, tell
 from modlog._cli.completing import account_ids
 from modlog._cli.selecting import selecting
@@ -108,17 +108,7 @@ def _count(name: str) -> _Column:
 
 
 def _time(name: str) -> _Column:
-    return lambda one: _length(getattr(one, name))
-
-
-def _length(seconds: float | None) -> str:
-    """A time in the greatest unit of which there is one at least."""
-    if seconds is None:
-        return "–"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
+    return lambda one: length_of(getattr(one, name))
 
 
 def _rate(one: Figures) -> str:
@@ -202,4 +192,4 @@ def _facts(found: Impact, shown: list[ImpactLine]) -> Iterator[tuple[str, Any]]:
 
 
 def _repair(one: Repair) -> str:
-    return f"{one.number:,} by {one.by}, {one.type}, median {_length(one.median_seconds)}"
+    return f"{one.number:,} by {one.by}, {one.type}, median {length_of(one.median_seconds)}"

@@ -25,6 +25,7 @@ from modlog._cli.forensics import bisect, impact, stats
 from modlog._cli.imports import import_
 from modlog._cli.log import log
 from modlog._cli.questions import QUESTIONS
+from modlog._cli.reports.command import report
 from modlog._cli.revert import revert
 from modlog._cli.statement import statement
 from modlog._cli.sweep import sweep
@@ -126,6 +127,7 @@ for _command in (
     stats,
     impact,
     statement,
+    report,
     sweep,
     revert,
     accept_clock,

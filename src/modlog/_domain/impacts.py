@@ -9,6 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from modlog._domain.account import Status, Stay
+from modlog._domain.figures import LIFTING
 from modlog._domain.reverts import MESSAGES_WERE_SENT, NAME_MAY_BE_TAKEN, Remark
 
 STILL_SANCTIONED: Final = Remark(
@@ -29,19 +30,32 @@ class Hit:
 
     Attributes:
         version: of its event.
-        stay: what it is.
+        stay: what it is: its `facet` (sanction or flag), `kind` of a sanction, `since`, `until`
+            and `label`.
         selected: whether its event is one of those asked about.
-        stands: whether it still does.
-        lifted: whether a restore or a revert has ended it.
         batch_id: the batch of its event.
+        ended_at: when it ended for good, on the clock of `occurred_at`; None if it stands.
+        ended_by: whose hand ended it, as kind:id.
+        ended_how: the type of the event that did.
     """
 
     version: int
     stay: Stay
     selected: bool
-    stands: bool
-    lifted: bool
     batch_id: str | None
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+    ended_how: str | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it still does, expired or not."""
+        return self.ended_at is None
+
+    @property
+    def lifted(self) -> bool:
+        """Whether a restore or a revert has ended it."""
+        return self.ended_how in LIFTING
 
 
 @frozen(kw_only=True)

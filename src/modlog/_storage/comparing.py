@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
 from attrs import frozen
 
+from modlog._domain.account import AccountState
 from modlog._errors import CorruptEventError
 from modlog._storage.checks import Finding
 from modlog._storage.codec import RECORDED, as_written
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.projection import ACCOUNT_COLUMNS, SPAN_COLUMNS, account_columns
-from modlog._storage.rebuilding import Traced
+from modlog._storage.reading import sources
+from modlog._storage.rebuilding import COLUMNS, Traced, traced
+from modlog._storage.replays import by_stream, rows_of
 
 # A fold's columns of an event, and all the others.
 WHOLE_COLUMNS: Final = f"e.stream, {RECORDED}"
@@ -35,6 +38,63 @@ class Kept:
 
     account: Row | None
     spans: frozenset[Row]
+
+
+def beside_replay(
+    database: Database, session: Session, page: Mapping[int, str]
+) -> tuple[int, list[Finding]]:
+    """How many accounts have events, and which of these or their projection are damaged.
+
+    Args:
+        database: where they lie.
+        session: in which they are read.
+        page: the streams of the accounts, with their ids.
+    """
+    found = by_stream(rows_of(database, session, list(page), columns=WHOLE_COLUMNS, tables=sources))
+    findings = [
+        Finding(check="events", message=message, account_id=page[stream])
+        for stream, rows in found.items()
+        for message in damaged(rows)
+    ]
+    unread = {finding.account_id for finding in findings}
+    sound = {stream: id_ for stream, id_ in page.items() if id_ not in unread}
+    folded = {stream: fold_rows(found.get(stream, ())) for stream in sound}
+    return len(found), findings + unlike_replay(database, session, sound, folded)[1]
+
+
+def quick_look(
+    database: Database, session: Session, page: Mapping[int, str]
+) -> tuple[dict[int, AccountState], list[Finding]]:
+    """The replayed states of accounts by stream, and what is found as by `beside_replay`.
+
+    It costs half as much, as it does not look at the characters of events.
+    """
+    rows = by_stream(rows_of(database, session, list(page), columns=COLUMNS))
+    return unlike_replay(database, session, page, rows)
+
+
+def unlike_replay(
+    database: Database,
+    session: Session,
+    page: Mapping[int, str],
+    rows: Mapping[int, Sequence[Row]],
+) -> tuple[dict[int, AccountState], list[Finding]]:
+    """The states that these rows, for a fold, lead to, and what in the projection is not so."""
+    kept = projected(database, session, list(page))
+    states: dict[int, AccountState] = {}
+    findings: list[Finding] = []
+    for stream, id_ in page.items():
+        try:
+            expected = traced(stream, id_, rows[stream]) if rows.get(stream) else None
+        except CorruptEventError as error:
+            findings.append(Finding(check="events", message=str(error), account_id=id_))
+            continue
+        if expected is not None:
+            states[stream] = expected.state
+        if difference := differing(expected, kept.get(stream)):
+            message = f"{difference}: rebuild it"
+            findings.append(Finding(check="projection", message=message, account_id=id_))
+    return states, findings
 
 
 def damaged(rows: Sequence[Row]) -> Iterator[str]:

@@ -9,9 +9,9 @@ from typing import Final
 from attrs import frozen
 
 from modlog._domain.effects import types_where
-from modlog._domain.figures import LIFTING
 from modlog._domain.impacts import Hit, ImpactLine, impact_line
 from modlog._domain.selection import EVERYTHING, Selection
+from modlog._domain.values import from_micros
 from modlog._storage.database import Row
 from modlog._storage.figures import causes, condition_for, ending, is_last, seconds
 from modlog._storage.projection import codes_of, damaged, name_of, numbers, stay_from
@@ -91,10 +91,15 @@ def repairs(reader: Reader, selection: Selection) -> tuple[Repair, ...]:
     )
 
 
-def lines(
+Look = tuple[ImpactLine, Sequence[Hit]]
+
+
+def looks(
     reader: Reader, selection: Selection, head: int, streams: Sequence[int], at: datetime
-) -> list[ImpactLine]:
+) -> list[Look]:
     """What the selected events up to a head came to for these accounts, in their order.
+
+    Each with all sanctions and flags that ever took hold of the account, by version.
 
     Raises:
         CorruptCacheError: a row is not what modlog writes.
@@ -104,7 +109,9 @@ def lines(
     statuses = statuses_at(database, session, streams, Moment.of(EVERYTHING), at)
     hits = _hits(reader, selection, head, streams)
     return [
-        impact_line(ids[stream], statuses[stream], hits.get(stream, ()), at) for stream in streams
+        (impact_line(ids[stream], statuses[stream], own, at), own)
+        for stream in streams
+        for own in (hits.get(stream, ()),)
     ]
 
 
@@ -118,7 +125,8 @@ def _hits(
     among, params = database.among("x.stream", streams)
     rows = reader.session.rows(
         "SELECT x.stream, x.version, x.facet, x.since, x.until, x.label,"
-        f" CASE WHEN {condition.sql} THEN 1 ELSE 0 END, x.closed, ender.type, a.batch_id"
+        f" CASE WHEN {condition.sql} THEN 1 ELSE 0 END, a.batch_id,"
+        " x.closed_at, ender.actor_kind || ':' || ender.actor_id, ender.type"
         f" FROM {table('spans')} AS x"
         f" CROSS JOIN {table('events')} AS e CROSS JOIN {table('acts')} AS a"
         f" {ending(database)}"
@@ -134,12 +142,13 @@ def _hits(
 
 
 def _hit(row: Row) -> Hit:
-    _, version, code, since, until, label, is_selected, closed, ended_by, batch_id = row
+    _, version, code, since, until, label, is_selected, batch_id, closed_at, *ended = row
     return Hit(
         version=version,
         stay=stay_from(code, since, until, label),
         selected=bool(is_selected),
-        stands=closed is None,
-        lifted=ended_by in LIFTING,
         batch_id=batch_id,
+        ended_at=None if closed_at is None else from_micros(closed_at),
+        ended_by=ended[0],
+        ended_how=ended[1],
     )

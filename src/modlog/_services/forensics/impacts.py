@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -12,8 +12,8 @@ from modlog._domain.impacts import ImpactLine
 from modlog._domain.selection import Selection
 from modlog._services.work import Work
 from modlog._storage.figures import figures
-from modlog._storage.impacts import Repair, begun, lines, repairs, touched
-from modlog._storage.reading import PAGE
+from modlog._storage.impacts import Look, Repair, begun, looks, repairs, touched
+from modlog._storage.reading import PAGE, Reader
 
 
 @frozen(eq=False, kw_only=True)
@@ -56,24 +56,32 @@ class Impact:
         for page in _pages(self._streams):
             with self._work.reader() as reader, self._work.snapshot_in(reader) as snapshot:
                 at = self._work.present(snapshot)
-                found = lines(snapshot, self.selection, self.head, page, at)
-            yield from found
+                found = looks(snapshot, self.selection, self.head, page, at)
+            yield from (line for line, _ in found)
 
 
 def impact(work: Work, selection: Selection) -> Impact:
     """See `ModLog.impact`."""
-    with (
-        work.reader() as reader,
-        work.snapshot_in(reader) as snapshot,
-        work.database.sorting(snapshot.session),
-    ):
+    with work.reader() as reader, work.snapshot_in(reader) as snapshot:
+        return impact_in(snapshot, work, selection, lambda *_: None)
+
+
+# Is shown each page of the accounts: their streams, what became of them, how many all are.
+See = Callable[[Sequence[int], Sequence[Look], int], object]
+
+
+def impact_in(snapshot: Reader, work: Work, selection: Selection, see: See) -> Impact:
+    """What the selected events came to at one moment, every account of which somebody else sees."""
+    with work.database.sorting(snapshot.session):
         head, at = snapshot.head().position, work.present(snapshot)
         events, streams = touched(snapshot, selection, head)
         several_batches, remarks = 0, Counter[str]()
         for page in _pages(streams):
-            for line in lines(snapshot, selection, head, page, at):
+            found = looks(snapshot, selection, head, page, at)
+            for line, _ in found:
                 several_batches += len(line.batches) > 1
                 remarks.update(remark.code for remark in line.remarks)
+            see(page, found, len(streams))
         kinds = begun(snapshot, selection)
         return Impact(
             selection=selection,

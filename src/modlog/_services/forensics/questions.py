@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from modlog._domain.account import Account
@@ -12,11 +12,12 @@ from modlog._domain.figures import BYS, By, Figures
 from modlog._domain.selection import Selection, checked_selection
 from modlog._domain.spans import first_held
 from modlog._domain.statements import Statement
-from modlog._domain.values import shown
+from modlog._domain.values import checked_callable, checked_iterable, checked_text, shown
 from modlog._errors import InvalidInputError
 from modlog._services.forensics.differences import AccountChange, diff
 from modlog._services.forensics.dsa.records import DsaRecord, dsa_records
 from modlog._services.forensics.impacts import Impact, impact
+from modlog._services.forensics.reports import Report, ReportProgress, report
 from modlog._services.questions import Questions
 from modlog._services.views import View
 from modlog._storage.figures import figures
@@ -123,6 +124,27 @@ class Forensics(Questions):
                 installed.
         """
         return dsa_records(self._work, checked_selection(selection, "dsa()"), policies)
+
+    def report(
+        self,
+        selection: Selection | None = None,
+        *,
+        profile: Collection[str] = (),
+        progress: Callable[[ReportProgress], object] | None = None,
+    ) -> Report:
+        """All that a report of an incident tells, gathered at one moment.
+
+        Every account of it is replayed from its events, and held against what the ledger shows.
+
+        Args:
+            selection: the events, as of now; all if left out.
+            profile: keys of profiles that are told as well, such as "nickname".
+            progress: called now and then with how many accounts were looked at.
+        """
+        selection = checked_selection(selection, "report()")
+        keys = [checked_text(key, "profile") for key in checked_iterable(profile, "profile")]
+        checked_callable(progress, "progress")
+        return report(self._work, selection, keys, progress)
 
 
 def _view(view: View | Questions) -> View:

@@ -1,0 +1,1 @@
+"""Reports of incidents, as one file that opens by itself in a browser."""

@@ -1,0 +1,139 @@
+"""modlog report: an incident as one file for people."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import BinaryIO
+
+import click
+
+from modlog._cli.acting import bar
+from modlog._cli.calling import NO, complain, options, print_json, reading
+from modlog._cli.escaping import visible
+from modlog._cli.selecting import selecting
+from modlog._domain.selection import Selection
+from modlog._domain.values import shown
+from modlog._errors import InvalidInputError
+from modlog._services.exports.outputs import output as opened
+from modlog._services.forensics.reports import Report
+from modlog._services.integrity import VerificationReport
+from modlog._services.ledger import ModLog
+
+
+@click.command()
+@selecting
+@click.option(
+    "-o", "--output", metavar="FILE", required=True, help="The file; - is standard output."
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option(
+    "--show",
+    metavar="KEY",
+    multiple=True,
+    default=("nickname",),
+    show_default=True,
+    help="This key of profiles beside each account; may be repeated, and '' is none.",
+)
+@click.option("--verify", is_flag=True, help="Check the whole ledger, and say what came of it.")
+@options
+def report(
+    *,
+    selection: Selection,
+    output: str,
+    force: bool,
+    show: tuple[str, ...],
+    verify: bool,
+    url: str,
+    schema: str | None,
+    as_json: bool,
+) -> None:
+    """Write a report of what some events came to, as one HTML file.
+
+    It opens by itself in a browser, and prints: what happened, a timeline, who did what, what
+    still stands, every account, and what was checked. The file has its name only once it is whole.
+
+    Example: modlog report --batch clean-up-0309 -o incident.html
+    """
+    _check_installed()
+    profile = [key for key in show if key]
+    with reading(url, schema) as log:
+        target = sys.stdout.buffer if output == "-" else output
+        with opened(target, force=force, packed=False) as file, _uncollected():
+            with bar("to report") as move:
+                found = log.report(selection, profile=profile, progress=move)
+            if not found.impact.events:
+                _end_with_nothing(log, selection)
+            verified = log.verify() if verify else None
+            _write(file, found, profile, verified)
+    if as_json and output != "-":
+        print_json({**_numbers(found), "output": output})
+    elif output != "-":
+        impact = found.impact
+        click.echo(
+            f"reported to {visible(output)}: events {impact.events:,}, "
+            f"accounts {impact.accounts:,}, up to position {impact.head:,}"
+        )
+
+
+def _check_installed() -> None:
+    """Refuse what needs Jinja2 where it is not there.
+
+    Raises:
+        InvalidInputError: it is not installed.
+    """
+    try:
+        import jinja2  # noqa: F401
+    except ImportError as error:
+        raise InvalidInputError(
+            "a report needs Jinja2, which is not installed: pip install 'modlog[report]'"
+        ) from error
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looks for garbage: a report is none before its end, and they take a fifth of it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _end_with_nothing(log: ModLog, selection: Selection) -> None:
+    """End the call: a report of nothing is none, and a misspelt name the likeliest cause."""
+    complain(f"no events are selected, so there is nothing to report{_near(log, selection)}")
+    click.get_current_context().exit(NO)
+
+
+def _near(log: ModLog, selection: Selection) -> str:
+    given = dict(selection.given())
+    for kind, filter_ in (("batch", "batch_id"), ("account", "account_id")):
+        for name in given.get(filter_, ()):
+            some = log.names_from(kind, name[:1])
+            if name not in some and (near := get_close_matches(name, some, 3)):
+                return f": no {kind} {shown(name)}, but {', '.join(map(shown, near))}"
+    return ""
+
+
+def _write(
+    file: BinaryIO, found: Report, profile: Sequence[str], verified: VerificationReport | None
+) -> None:
+    from modlog._cli.reports.pages import pages
+
+    for piece in pages(found, profile, verified):
+        file.write(piece.encode())
+
+
+def _numbers(found: Report) -> Mapping[str, object]:
+    return {
+        "events": found.impact.events,
+        "accounts": found.impact.accounts,
+        "head": found.impact.head,
+        "findings": len(found.findings),
+    }

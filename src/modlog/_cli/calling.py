@@ -33,6 +33,7 @@ _COMMANDS: Final = (
     ("say everything=True if that is meant", "choose some by --batch, --actor, --since …"),
     (", or set one for a block with modlog.acting(…)", ""),
     ("rebuild() makes", "log.rebuild() in Python makes"),
+    ("choose another by=", "choose another --same"),
     ("as Actor.human('wan')", "as human:wan"),
 )
 
@@ -56,7 +57,9 @@ def options(command: Command) -> Command:
     """What every command takes: where the ledger is, and for whom the answer is."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs."),
-        click.option("--schema", help="PostgreSQL schema of the ledger, if it has its own."),
+        click.option(
+            "--schema", metavar="NAME", help="PostgreSQL schema of the ledger, if it has its own."
+        ),
         click.option(
             "--db",
             "url",

@@ -214,7 +214,78 @@ def test_stats_count_sanctions_and_what_became_of_them(run):
     assert lines(run("stats", "--actor", "qiu", "--json")) == []
     told = " ".join(run("stats").stdout.split())
     assert "human:wan 2 1 0 50.0% 1.0 h 1.0 h" in told
-    assert "busiest hour" in run("stats", "--by", "label").stdout
+
+
+def test_stats_of_flags(run, ledger):
+    none = run("stats", "--by", "label")
+    assert (none.exit_code, none.stdout) == (0, "")
+    assert none.stderr == "modlog: there are no flags among these events\n"
+    ledger.flag("2", "spam", actor=WAN)
+    told = " ".join(run("stats", "--by", "label").stdout.split())
+    assert "label flags accounts" in told
+    assert "spam 1 1 2026-03-10T00:00Z 1 1 2" in told
+
+
+def test_an_entry_names_everybody_who_acted_in_it(run, ledger):
+    ledger.note("1", "x", actor=QIU, batch_id="march")
+    with ledger.transaction():  # one act
+        ledger.note("1", "x", actor=WAN, batch_id="march")
+        ledger.note("2", "x", actor=WAN, batch_id="march")
+    ledger.restore("2", actor=WAN, reason="another", batch_id="march")
+    entry, *_ = lines(run("log", "--json"))
+    assert entry["actors"] == {"human wan": 3, "human qiu": 1}
+    told = " ".join(run("log", "-n", "1").stdout.split())
+    assert "by human wan, human qiu why batch march 2 reasons; see --events" in told
+    line = run("log", "--oneline", "-n", "1").stdout
+    assert line.endswith("  human wan and 1 more  march  2 reasons\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "positions"),
+    [
+        (("--like", "3"), [4, 3, 2, 1]),
+        (("--like", "3", "--within", "30 min"), [4, 3]),
+        (("--like", "3", "--within", "30min", "--account", "2"), [4]),
+        (("--like", "3", "--same", "batch", "--within", "2 d"), [4, 3]),
+        (("--like", "5"), [5]),
+    ],
+)
+def test_the_log_finds_what_is_like_an_event(run, arguments, positions):
+    found = lines(run("log", "--events", "--json", *arguments))
+    assert [one["position"] for one in found] == positions
+
+
+def test_everything_that_selects_takes_what_is_like_an_event(run):
+    (impact,) = lines(run("impact", "--json", "--like", "3", "--within", "1s"))
+    assert (impact["events"], impact["began"]) == (2, {"deletion": 2})
+    (change,) = lines(run("whatif", "--json", "--like", "3", "--within", "1s"))
+    assert change["account_id"] == "2"
+    (wan,) = lines(run("stats", "--json", "--like", "3", "--within", "1s"))
+    assert wan["sanctions"] == 2
+    (plan,) = lines(
+        run("revert", "--like", "3", "--within", "1s", "--as", "human:mei", "--dry-run", "--json")
+    )
+    assert plan["targets"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--like", "9"), "there is no event at position 9"),
+        (("--like", "-1"), "a position"),
+        (("--like", "3", "--same", "policy"), "has no policy: choose another --same"),
+        (("--like", "3", "--actor", "wan"), "--like says that itself: leave out --actor"),
+        (("--same", "batch"), "--same and --within go with --like"),
+        (("--within", "1h"), "--same and --within go with --like"),
+        (("--like", "3", "--within", "soon"), "'soon' is no length of time: write 1h"),
+        (("--type", "deleted"), "is no type of event; near it: account.deleted"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+)
+def test_selections_that_cannot_be_meant(run, arguments, said):
+    result = run("log", *arguments)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
 
 
 def test_impact_tells_how_far_a_batch_reached(run):

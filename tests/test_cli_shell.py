@@ -19,7 +19,8 @@ def environment(tmp_path):
     with modlog.open(url) as log:
         for account_id in ("110018", "110019", "2 of them"):
             log.create(account_id, actor=WAN, batch_id="sign-up")
-        log.delete("110018", actor=WAN, reason="x", batch_id="spring")
+        log.delete("110018", actor=WAN, reason="x", batch_id="spring", policy="spam")
+        log.plan_sweep(["110018"], "delete", batch_id="spring-2", actor=WAN, reason="x")
     return {**os.environ, "MODLOG_URL": url, "COLUMNS": "80", "TERM": "xterm"}
 
 
@@ -47,9 +48,12 @@ def completed(environment, words):
         ("modlog bla", ["blame"]),
         ("modlog show 1100", ["110018", "110019"]),
         ("modlog delete 2", ["2 of them"]),
-        ("modlog log --batch s", ["sign-up", "spring"]),
+        ("modlog log --batch s", ["sign-up", "spring", "spring-2"]),
         ("modlog whatif --batch z", []),
-        ("modlog sweep show sp", ["spring"]),
+        ("modlog sweep show sp", ["spring-2"]),
+        ("modlog stats --actor w", ["wan"]),
+        ("modlog impact --policy s", ["spam"]),
+        ("modlog show 1 --without-batch si", ["sign-up"]),
         ("modlog log --actor-kind h", ["human"]),
         ("modlog log --occurred-s", ["--occurred-since"]),
     ],
@@ -77,5 +81,5 @@ def test_a_terminal_gets_its_pager(environment):
     paged = {**environment, "PAGER": pager}
     subprocess.run(command, env=paged, stdin=theirs, stdout=theirs, check=True, timeout=60)
     os.close(theirs)
-    assert os.read(ours, 1_000).split() == [b"PAGED", b"2"]
+    assert os.read(ours, 1_000).split() == [b"PAGED", b"3"]
     os.close(ours)

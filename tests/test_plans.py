@@ -125,6 +125,13 @@ QUERIES = {
         lambda log: list(log.events(Selection(account_id=["a7", "a8", "a9"]))),
         "events_stream",
     ),
+    "names of accounts": (lambda log: log.names_from("account", "a7"), "streams_id"),
+    "names of batches": (lambda log: log.names_from("batch", "batch-7"), "acts_batch"),
+    "names of actors": (lambda log: log.names_from("actor", "bot-7"), "acts_actor"),
+    "names of tickets": (
+        lambda log: log.names_from("correlation", "ticket-7"),
+        "acts_correlation",
+    ),
     "events of a batch": (
         lambda log: list(log.events(Selection(batch_id="batch-7"))),
         "acts_batch",

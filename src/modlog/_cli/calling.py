@@ -35,6 +35,7 @@ _COMMANDS: Final = (
     ("say force=True to", "say --force to"),
     ("format= one of", "--format one of"),
     ("rebuild() makes", "log.rebuild() in Python makes"),
+    ("choose another by=", "choose another --same"),
     ("as Actor.human('wan')", "as human:wan"),
 )
 
@@ -58,7 +59,9 @@ def options(command: Command) -> Command:
     """What every command takes: where the ledger is, and for whom the answer is."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs."),
-        click.option("--schema", help="PostgreSQL schema of the ledger, if it has its own."),
+        click.option(
+            "--schema", metavar="NAME", help="PostgreSQL schema of the ledger, if it has its own."
+        ),
         click.option(
             "--db",
             "url",

@@ -25,10 +25,12 @@ def accept_clock(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Let the ledger go on although its last instant lies in the future.
+    """Let the ledger go on after an instant in the future.
 
     Each transaction then gets the last instant and a microsecond, until the clock has caught
     up. The exit code is 1 if nothing needs to be accepted.
+
+    Example: modlog accept-clock --reason "clock was wrong" --as human:wan --dry-run
     """
     who = actor_of(actor, own_account)
     with writing(url, schema) as log:

@@ -12,9 +12,10 @@ from attrs import frozen
 from modlog._cli.acting import actor_of, as_actor
 from modlog._cli.answers import event_data
 from modlog._cli.calling import options, print_json, writing
-from modlog._cli.completing import account_ids, batch_ids
+from modlog._cli.completing import batch_ids
 from modlog._cli.instants import INSTANT
 from modlog._cli.lines import record_in
+from modlog._cli.near import on_account
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.ledger import ModLog
@@ -55,7 +56,6 @@ _OVERRIDING: Final = (
     ),
     click.option("--approved-by", metavar="KIND:ID", help="The second person, who agrees to that."),
 )
-_ID: Final = click.argument("account_id", metavar="ID", shell_complete=account_ids)
 _SET: Final = click.option(
     "--set", "values", metavar="KEY=TEXT", multiple=True, help="A key of the profile."
 )
@@ -120,7 +120,7 @@ def _on_account(own: Callable[..., Mapping[str, Any]], *options_: Decorator) -> 
             _Asked(own.__name__, account_id, arguments, dry_run, as_json).carry_out(log)
 
     command: Any = called
-    for option in reversed((_ID, *options_, *_ENVELOPE, as_actor, options)):
+    for option in reversed((on_account, *options_, *_ENVELOPE, as_actor, options)):
         command = option(command)
     return click.command(own.__name__.replace("_", "-"), help=own.__doc__)(command)
 
@@ -168,7 +168,9 @@ def suspend(until: datetime | None, **overriding: Any) -> Mapping[str, Any]:
 
 
 def delete(**overriding: Any) -> Mapping[str, Any]:
-    """Delete account ID; one that is deleted gets a further cause.
+    """Delete account ID.
+
+    One that is deleted already gets a further cause, and stays deleted until each is lifted.
 
     Example: modlog delete 110018 --reason "illegal content" --as human:wan --dry-run
     """
@@ -176,7 +178,7 @@ def delete(**overriding: Any) -> Mapping[str, Any]:
 
 
 def restore(lifts: tuple[int, ...]) -> Mapping[str, Any]:
-    """Lift the sanctions of account ID: all in force, or those named.
+    """Lift the sanctions of account ID: all, or those named.
 
     Example: modlog restore 110018 --reason "a mistake" --as human:mei
     """
@@ -248,7 +250,7 @@ ON_ACCOUNTS: Final = (
     ),
     _on_account(
         flag,
-        click.option("--label", required=True, help="What it is flagged as."),
+        click.option("--label", metavar="LABEL", required=True, help="What it is flagged as."),
         click.option("--score", type=click.FloatRange(0, 1), help="How sure that is, 0 to 1."),
     ),
     _on_account(

@@ -1,4 +1,4 @@
-"""What shells complete: ids of accounts and names of batches, and how they learn it."""
+"""What shells complete: names that the ledger knows, and how they learn it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from click.shell_completion import get_completion_class
 
 from modlog._cli.calling import reading
 from modlog._errors import ModlogError
+from modlog._storage.reading import NameKind
 
 VARIABLE: Final = "_MODLOG_COMPLETE"
 
@@ -25,7 +26,27 @@ def batch_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[s
     return _names(ctx, "batch", incomplete)
 
 
-def _names(ctx: click.Context, kind: str, incomplete: str) -> list[str]:
+def sweep_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Names of sweeps that begin like this."""
+    return _names(ctx, "sweep", incomplete)
+
+
+def actor_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Ids of actors that begin like this."""
+    return _names(ctx, "actor", incomplete)
+
+
+def correlation_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Ids of tickets, requests or traces that begin like this."""
+    return _names(ctx, "correlation", incomplete)
+
+
+def policy_codes(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Codes of policies that begin like this."""
+    return _names(ctx, "policy", incomplete)
+
+
+def _names(ctx: click.Context, kind: NameKind, incomplete: str) -> list[str]:
     url = ctx.params.get("url") or os.environ.get("MODLOG_URL")
     # A shell that completes has nowhere to tell what is wrong.
     with suppress(ModlogError, OSError):
@@ -38,9 +59,18 @@ def _names(ctx: click.Context, kind: str, incomplete: str) -> list[str]:
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what teaches SHELL to complete commands, options, accounts and batches.
+    """Print what teaches SHELL to complete commands and names.
 
-    Example: eval "$(modlog completion bash)"
+    Names are those of accounts, batches, sweeps, actors and policies in the ledger that
+    MODLOG_URL names. To have it in every shell, put a line into the file that it reads as it
+    starts:
+
+    \b
+        eval "$(modlog completion bash)"     in ~/.bashrc
+        eval "$(modlog completion zsh)"      in ~/.zshrc
+        modlog completion fish | source      in ~/.config/fish/config.fish
+
+    Example: modlog completion bash
     """
     found = get_completion_class(shell)
     assert found is not None, "click has it"

@@ -9,9 +9,9 @@ from typing import Any, Final
 import click
 from attrs import asdict
 
-from modlog._cli.answers import event_data, length_of
+from modlog._cli.answers import event_data, length_of, name_of
 from modlog._cli.calling import NO, complain, options, print_json, reading, tell
-from modlog._cli.completing import account_ids
+from modlog._cli.near import on_account
 from modlog._cli.selecting import selecting
 from modlog._domain.account import Account, Status
 from modlog._domain.figures import BYS, By, Figures
@@ -26,7 +26,7 @@ _SHOWN: Final = 10
 
 
 @click.command()
-@click.argument("account_id", metavar="ID", shell_complete=account_ids)
+@on_account
 @click.option(
     "--status", type=click.Choice([one.value for one in Status]), help="It first had this status."
 )
@@ -43,9 +43,10 @@ def bisect(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Show the event after which something first held of account ID.
+    """Show after which event something held of account ID.
 
-    What is given has to hold at once. The exit code is 1 if it never did.
+    It is the first such event; what is given has to hold at once. The exit code is 1 if it
+    never did.
 
     Example: modlog bisect 110018 --status deleted
     """
@@ -69,7 +70,7 @@ def bisect(
         return
     from modlog._cli import terminal
 
-    terminal.show(terminal.entry(event, event.position, event.type))
+    terminal.show(terminal.entry(event, event.position, event.type, name_of(event.actor)))
 
 
 @click.command()
@@ -83,7 +84,7 @@ def bisect(
 )
 @options
 def stats(*, selection: Selection, by: By, url: str, schema: str | None, as_json: bool) -> None:
-    """Show how many sanctions and flags there are, and what became of them.
+    """Count sanctions and flags, and what became of them.
 
     Example: modlog stats --by policy --occurred-since 2026-11-01
     """
@@ -95,9 +96,14 @@ def stats(*, selection: Selection, by: By, url: str, schema: str | None, as_json
         return
     from modlog._cli import terminal
 
+    if not found:
+        complain(
+            f"there are no {'flags' if by == 'label' else 'sanctions or flags'} among these events"
+        )
+        return
     columns = _OF_FLAGS if by == "label" else _OF_SANCTIONS
-    rows = ([told(one) for told in columns.values()] for one in found)
-    tell([terminal.rendered(terminal.numbers(list(columns), rows))])
+    rows = ([_by(one), *(told(one) for told in columns.values())] for one in found)
+    tell([terminal.rendered(terminal.numbers(by, list(columns), rows))])
 
 
 _Column = Callable[[Figures], str]
@@ -120,22 +126,20 @@ def _by(one: Figures) -> str:
 
 
 _OF_SANCTIONS: Final[Mapping[str, _Column]] = {
-    "": _by,
     "sanctions": _count("sanctions"),
-    "by others": _count("lifted_by_others"),
-    "by same": _count("lifted_by_same"),
-    "overturned": _rate,
-    "median": _time("median_seconds"),
-    "95 %": _time("p95_seconds"),
+    "lifted by\nothers": _count("lifted_by_others"),
+    "by the\nsame": _count("lifted_by_same"),
+    "over-\nturned": _rate,
+    "lifted in\n(median)": _time("median_seconds"),
+    "(95 %)": _time("p95_seconds"),
 }
 _OF_FLAGS: Final[Mapping[str, _Column]] = {
-    "": _by,
     "flags": _count("flags"),
     "accounts": _count("flagged_accounts"),
-    "busiest hour": lambda one: one.busiest_hour or "–",
-    "in it": _count("busiest_flags"),
-    "burst": _count("burst"),
-    "on": lambda one: one.burst_account or "–",
+    "busiest hour (UTC)": lambda one: one.busiest_hour or "–",
+    "flags\nin it": _count("busiest_flags"),
+    "burst\n(actors)": _count("burst"),
+    "on account": lambda one: one.burst_account or "–",
 }
 
 
@@ -143,7 +147,9 @@ _OF_FLAGS: Final[Mapping[str, _Column]] = {
 @selecting
 @options
 def impact(*, selection: Selection, url: str, schema: str | None, as_json: bool) -> None:
-    """Show how far events reached, what still stands, and who put what right.
+    """Show how far events reached, and what of it stands.
+
+    Also who put what right after how long, and what is left to do.
 
     Example: modlog impact --batch clean-up-0309
     """

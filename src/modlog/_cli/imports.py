@@ -69,6 +69,8 @@ def import_(
     are decided in order, a chunk a transaction. One that cannot be taken is rejected and the
     rest goes on; the exit code is then 1. Records with a key are decided only once, however
     often they are loaded. An export in JSON Lines is taken as it is.
+
+    Example: modlog import history.jsonl.gz --db moderation.db --rejected rejected.jsonl
     """
     _check_rejected_path(file, rejected_path)
     with (

@@ -1,4 +1,4 @@
-"""Instants as people write them."""
+"""Instants, and lengths of time, as people write them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import click
 _AGO: Final = re.compile(r"(\d{1,6}) *(second|minute|hour|day|week)s? ago")
 _AHEAD: Final = re.compile(r"in (\d{1,6}) *(second|minute|hour|day|week)s?")
 _DAY: Final = re.compile(r"(today|yesterday)(?: (\d\d:\d\d(?::\d\d)?))?")
+
+_LENGTH: Final = re.compile(r"(\d{1,6}) *(s|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class Instant(click.ParamType):  # type: ignore[type-arg]
@@ -62,4 +65,21 @@ def _span(found: re.Match[str]) -> timedelta:
     return timedelta(**{f"{found[2]}s": int(found[1])})
 
 
+class Length(click.ParamType):  # type: ignore[type-arg]
+    """How long something takes: "1h", "30 min", "2 days"."""
+
+    name = "LENGTH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = _LENGTH.fullmatch(value.strip())
+        if found is None:
+            self.fail(f"{value!r} is no length of time: write 1h, 30 min or 2 days", param, ctx)
+        return timedelta(**{_UNITS[found[2][0]]: int(found[1])})
+
+
 INSTANT: Final = Instant()
+LENGTH: Final = Length()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, islice
 
@@ -26,20 +27,28 @@ class Entry:
         first: the first of its events.
         last: the position of the last of them.
         types: how many events of each type it has.
+        actors: how many events each actor has, who is named as kind and id; the most first.
+        reasons: how many different reasons there are, with the policies and tickets beside them.
     """
 
     first: RecordedEvent
     last: int
     types: Mapping[str, int]
+    actors: Mapping[str, int]
+    reasons: int = 1
 
     @classmethod
     def of(cls, acts: Iterable[Act]) -> Entry:
         """The entry of acts that belong together."""
         inside = sorted(acts, key=lambda act: act.first.position)
-        types: dict[str, int] = {}
+        types: Counter[str] = Counter()
+        actors: Counter[str] = Counter()
         for act in inside:
-            types[act.first.type] = types.get(act.first.type, 0) + act.events
-        return cls(inside[0].first, max(act.last for act in inside), types)
+            types[act.first.type] += act.events
+            actors[name_of(act.first.actor)] += act.events
+        reasons = {(a.first.reason, a.first.policy, a.first.correlation_id) for a in inside}
+        last = max(act.last for act in inside)
+        return cls(inside[0].first, last, types, dict(actors.most_common()), len(reasons))
 
 
 @click.command()
@@ -62,7 +71,9 @@ def log(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Show what was recorded, the newest first: an entry for each act or batch.
+    """Show what was recorded, the newest first.
+
+    An entry is an act, or a batch; with --events it is one event.
 
     Example: modlog log --actor human:wan --since "2 hours ago"
     """
@@ -85,7 +96,7 @@ def log(
 
 
 def _alone(event: RecordedEvent) -> Entry:
-    return Entry(event, event.position, {event.type: 1})
+    return Entry(event, event.position, {event.type: 1}, {name_of(event.actor): 1})
 
 
 def _acts(ledger: ModLog, selection: Selection, newest_first: bool) -> Iterator[Entry]:
@@ -98,7 +109,14 @@ def _acts(ledger: ModLog, selection: Selection, newest_first: bool) -> Iterator[
 
 
 def _in_json(entry: Entry) -> str:
-    return json_text({**event_data(entry.first), "last": entry.last, "types": entry.types})
+    return json_text(
+        {
+            **event_data(entry.first),
+            "last": entry.last,
+            "types": entry.types,
+            "actors": entry.actors,
+        }
+    )
 
 
 def _in_a_line(entry: Entry) -> str:
@@ -106,9 +124,9 @@ def _in_a_line(entry: Entry) -> str:
     whose = event.account_id if entry.last == event.position else event.batch_id
     said = (
         f"{event.position:>9}  {instant_of(event.occurred_at)}Z  {_types(entry)}",
-        name_of(event.actor),
+        _actors(entry, 1),
         whose,
-        event.reason,
+        event.reason if entry.reasons == 1 else f"{entry.reasons:,} reasons",
     )
     return "  ".join(visible(one) for one in said if one)
 
@@ -116,7 +134,14 @@ def _in_a_line(entry: Entry) -> str:
 def _in_full(entry: Entry) -> str:
     from modlog._cli import terminal
 
-    return terminal.rendered(terminal.entry(entry.first, entry.last, _types(entry)))
+    whole = terminal.entry(entry.first, entry.last, _types(entry), _actors(entry, 3), entry.reasons)
+    return terminal.rendered(whole)
+
+
+def _actors(entry: Entry, shown: int) -> str:
+    more = len(entry.actors) - shown
+    names = ", ".join(islice(entry.actors, shown))
+    return names if more < 1 else f"{names} and {more:,} more"
 
 
 def _types(entry: Entry) -> str:

@@ -11,8 +11,8 @@ from attrs import asdict
 
 from modlog._cli.answers import account_data, blame_data, change_data, event_data
 from modlog._cli.calling import NO, options, print_json, reading, tell
-from modlog._cli.completing import account_ids
 from modlog._cli.escaping import visible
+from modlog._cli.near import on_account
 from modlog._cli.selecting import selecting
 from modlog._cli.viewing import MOMENT, Viewpoint, viewed
 from modlog._domain.account import Status
@@ -23,7 +23,7 @@ from modlog._services.integrity import VerificationReport
 
 
 @click.command()
-@click.argument("account_id", metavar="ID", shell_complete=account_ids)
+@on_account
 @viewed
 @options
 def show(
@@ -48,7 +48,7 @@ def show(
 
 
 @click.command("blame")
-@click.argument("account_id", metavar="ID", shell_complete=account_ids)
+@on_account
 @viewed
 @options
 def blame_(
@@ -81,7 +81,9 @@ def diff(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Show the accounts that differ between two moments, each a position or a time.
+    """Show the accounts that differ between two moments.
+
+    Each is a position or a time; AFTER is now if left out.
 
     Example: modlog diff "2 hours ago" now
     """
@@ -93,7 +95,9 @@ def diff(
 @selecting
 @options
 def whatif(*, selection: Selection, url: str, schema: str | None, as_json: bool) -> None:
-    """Show the accounts that would differ if some events had never been; it writes nothing.
+    """Show what would be if some events had never been.
+
+    It lists the accounts that would differ, and writes nothing.
 
     Example: modlog whatif --batch clean-up-0309
     """
@@ -116,10 +120,13 @@ def _changed(change: AccountChange) -> str:
 
 
 @click.command()
-@click.argument("account_id", metavar="ID", shell_complete=account_ids)
+@on_account
 @options
 def history(account_id: str, url: str, schema: str | None, as_json: bool) -> None:
-    """Show every event of account ID."""
+    """Show every event of account ID.
+
+    Example: modlog history 110018
+    """
     with reading(url, schema) as log:
         events = log.history(account_id)
     if as_json:
@@ -186,6 +193,8 @@ def verify(url: str, schema: str | None, as_json: bool) -> None:
     """Check the ledger against itself.
 
     The exit code is 1 if anything is found.
+
+    Example: modlog verify --db moderation.db
     """
     with reading(url, schema) as log:
         report = log.verify()

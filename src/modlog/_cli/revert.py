@@ -22,7 +22,11 @@ _SHOWN = 10
 @selecting
 @click.option("--reason", help="Why, in words; due unless with --dry-run.")
 @click.option("--dry-run", is_flag=True, help="Only show what it would come to.")
-@click.option("--name", help="Of the revert itself; the same again goes on where it stopped.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Of the revert itself; the same again goes on where it stopped.",
+)
 @as_actor
 @yes
 @options
@@ -39,7 +43,7 @@ def revert(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Take back what a batch has done, or any selection of events.
+    """Take back a batch, or any selection of events.
 
     The result is the history in which they had never happened. The exit code is 1 if there is
     nothing to take back, or if accounts were left alone.

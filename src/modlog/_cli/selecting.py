@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from difflib import get_close_matches
 from functools import wraps
 from typing import Any, Final
 
 import click
 
 from modlog._cli.acting import actor_of
-from modlog._cli.calling import Command
-from modlog._cli.completing import account_ids, batch_ids
-from modlog._cli.instants import INSTANT
+from modlog._cli.calling import Command, reading
+from modlog._cli.completing import account_ids, actor_ids, batch_ids, correlation_ids, policy_codes
+from modlog._cli.instants import INSTANT, LENGTH
+from modlog._cli.near import warn_of_unknown
 from modlog._domain.events import EVENT_CLASSES
-from modlog._domain.selection import Selection
+from modlog._domain.selection import LIKENESSES, Likeness, Selection
 from modlog._domain.values import ACTOR_KINDS, Actor
+from modlog._errors import InvalidInputError
+from modlog._services.ledger import ModLog
+
+
+class _Type(click.Choice[str]):
+    """A type of event, which tells of those that are near."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002
+        near = get_close_matches(value, self.choices, n=6, cutoff=0.5)
+        return f"{value!r} is no type of event; near it: " + ", ".join(near or self.choices)
+
 
 _POSITION: Final = click.IntRange(min=0)
 # Options by the filter that they give, in the order in which help shows them.
@@ -33,6 +47,7 @@ _OPTIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
         {
             "metavar": "ID",
             "multiple": True,
+            "shell_complete": actor_ids,
             "help": "By this actor: human:wan, or an id of any kind.",
         },
     ),
@@ -53,15 +68,28 @@ _OPTIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
         "--type",
         {
             "metavar": "TYPE",
-            "type": click.Choice(sorted(EVENT_CLASSES)),
+            "type": _Type(sorted(EVENT_CLASSES)),
             "multiple": True,
             "help": "Of this type, such as account.deleted.",
         },
     ),
-    "policy": ("--policy", {"metavar": "CODE", "multiple": True, "help": "By this policy."}),
+    "policy": (
+        "--policy",
+        {
+            "metavar": "CODE",
+            "multiple": True,
+            "shell_complete": policy_codes,
+            "help": "By this policy.",
+        },
+    ),
     "correlation_id": (
         "--correlation",
-        {"metavar": "ID", "multiple": True, "help": "Tied to this ticket, request or trace."},
+        {
+            "metavar": "ID",
+            "multiple": True,
+            "shell_complete": correlation_ids,
+            "help": "Tied to this ticket, request or trace.",
+        },
     ),
     "since": ("--since", {"type": INSTANT, "help": "Recorded at this time or later."}),
     "until": ("--until", {"type": INSTANT, "help": "Recorded before this time."}),
@@ -79,6 +107,21 @@ _OPTIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
 }
 
 
+_LIKE: Final = (
+    click.option(
+        "--like", metavar="POSITION", type=int, help="What is like the event there, and around it."
+    ),
+    click.option(
+        "--same",
+        type=click.Choice(LIKENESSES),
+        help="What it has in common with that; the actor if left out.",
+    ),
+    click.option(
+        "--within", type=LENGTH, help="How long before and after that, as 30 min; 1h if left out."
+    ),
+)
+
+
 def selecting(command: Callable[..., Any]) -> Command:
     """The options; the command gets what they select as `selection`.
 
@@ -86,17 +129,56 @@ def selecting(command: Callable[..., Any]) -> Command:
     """
 
     @wraps(command)
-    def called(**rest: Any) -> Any:
+    def called(
+        *,
+        like: int | None,
+        same: Likeness | None,
+        within: timedelta | None,
+        url: str,
+        schema: str | None,
+        **rest: Any,
+    ) -> Any:
         asked = {name: rest.pop(f"its_{name}") for name in _OPTIONS}
         given = {name: value for name, value in asked.items() if value not in (None, ())}
         if "actor" in given:
             given["actor"] = [_actor(text) for text in given["actor"]]
-        return command(selection=Selection(**given), **rest)
+        if like is None and (same or within is not None):
+            raise InvalidInputError("--same and --within go with --like")
+        selection = Selection(**given)
+        if not selection.is_everything or like is not None:
+            with reading(url, schema) as log:
+                if like is not None:
+                    selection = _with_alike(given, _alike(log, like, same, within))
+                warn_of_unknown(log, dict(selection.given()))
+        return command(selection=selection, url=url, schema=schema, **rest)
 
     decorated: Any = called
-    for name, (option, settings) in reversed(_OPTIONS.items()):
-        decorated = click.option(option, f"its_{name}", **settings)(decorated)
+    for option in reversed(_LIKE):
+        decorated = option(decorated)
+    for name, (option_name, settings) in reversed(_OPTIONS.items()):
+        decorated = click.option(option_name, f"its_{name}", **settings)(decorated)
     return decorated  # type: ignore[no-any-return]
+
+
+def _alike(
+    log: ModLog, position: int, same: Likeness | None, within: timedelta | None
+) -> Mapping[str, Any]:
+    """The filters that select what is like the event at a position."""
+    event = next(log.events(Selection(positions=position)), None)
+    if event is None:
+        raise InvalidInputError(
+            f"there is no event at position {position}: --like takes one that modlog log "
+            f"--events shows, from 1 to {log.head}"
+        )
+    given: dict[str, Any] = {} if within is None else {"within": within}
+    return dict(Selection.like(event, by=same or "actor", **given).given())
+
+
+def _with_alike(given: Mapping[str, Any], alike: Mapping[str, Any]) -> Selection:
+    both = [_OPTIONS[name][0] for name in alike if name in given]
+    if both:
+        raise InvalidInputError(f"--like says that itself: leave out {', '.join(both)}")
+    return Selection(**given, **alike)
 
 
 def _actor(text: str) -> Actor | str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import BinaryIO
 
 import click
@@ -11,11 +12,12 @@ from attrs import asdict
 
 from modlog._cli.acting import actor_of, as_actor, ask, bar, yes
 from modlog._cli.calling import NO, complain, options, print_json, reading, writing
-from modlog._cli.completing import batch_ids
 from modlog._cli.escaping import visible
+from modlog._cli.instants import INSTANT
 from modlog._cli.lines import opened
+from modlog._cli.near import on_sweep
 from modlog._domain.sweeps import ACTIONS, Outcome, SweepState
-from modlog._domain.values import checked_id, parsed_instant
+from modlog._domain.values import checked_id
 from modlog._errors import InvalidInputError
 from modlog._services.ledger import ModLog
 from modlog._services.sweeps.plans import SweepPlan
@@ -28,16 +30,20 @@ _WELL = (Outcome.DONE, Outcome.ALREADY)
 
 @click.group()
 def sweep() -> None:
-    """One decision for many accounts: planned, looked at, carried out."""
+    """Do one thing to many accounts: plan, look, carry out.
+
+    Example: modlog sweep list
+    """
 
 
 @sweep.command()
 @click.argument("file")
 @click.option("--action", type=click.Choice(ACTIONS), required=True, help="What to do to each.")
 @click.option("--reason", required=True, help="Why, in words.")
-@click.option("--policy", help="Code of the rule that is applied.")
-@click.option("--until", metavar="INSTANT", help="End of the suspensions, as 2026-01-31T00:00Z.")
-@click.option("--label", help="Label of the flags.")
+@click.option("--policy", metavar="CODE", help="The rule that is applied.")
+@click.option("--until", type=INSTANT, help="When the suspensions end; never if left out.")
+@click.option("--label", metavar="LABEL", help="What the accounts are flagged as.")
+@click.option("--score", type=click.FloatRange(0, 1), help="How sure that is, 0 to 1.")
 @click.option("--batch", metavar="NAME", help="Name of the sweep; the same again is the same plan.")
 @as_actor
 @options
@@ -47,8 +53,9 @@ def plan(
     action: str,
     reason: str,
     policy: str | None,
-    until: str | None,
+    until: datetime | None,
     label: str | None,
+    score: float | None,
     batch: str | None,
     actor: str,
     own_account: str | None,
@@ -56,17 +63,21 @@ def plan(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Lay down a sweep of the accounts in FILE; nothing is done to them yet.
+    """Lay down a sweep of the accounts in FILE.
 
-    A line of FILE is one id, and - is standard input.
+    Nothing is done to them yet. A line of FILE is one id, and - is standard input.
+
+    Example: modlog sweep plan ids.txt --action delete --batch clean-up-0309 --reason spam
+    --as human:wan
     """
     with opened(file) as (_, text), writing(url, schema) as log:
         planned = log.plan_sweep(
             _ids(text),
             action,
             batch_id=batch,
-            until=parsed_instant(until, "--until") if until else None,
+            until=until,
             label=label,
+            score=score,
             actor=actor_of(actor, own_account),
             reason=reason,
             policy=policy,
@@ -130,13 +141,16 @@ def _data(planned: SweepPlan) -> Mapping[str, object]:
 
 
 @sweep.command()
-@click.argument("batch", metavar="NAME", shell_complete=batch_ids)
+@on_sweep
 @click.option(
     "--accounts", is_flag=True, help="Instead, each account that is through and what became of it."
 )
 @options
 def show(batch: str, accounts: bool, url: str, schema: str | None, as_json: bool) -> None:
-    """Show sweep NAME: its plan, and how far it is."""
+    """Show sweep NAME: its plan, and how far it is.
+
+    Example: modlog sweep show clean-up-0309
+    """
     with reading(url, schema) as log:
         planned = log.sweep(batch)
         if accounts:
@@ -155,7 +169,7 @@ def _print_outcomes(planned: SweepPlan, as_json: bool) -> None:
 
 
 @sweep.command()
-@click.argument("batch", metavar="NAME", shell_complete=batch_ids)
+@on_sweep
 @click.option("--reason", help="Why, in words.")
 @as_actor
 @yes
@@ -171,7 +185,10 @@ def approve(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Approve of sweep NAME as a second person."""
+    """Approve of sweep NAME as a second person.
+
+    Example: modlog sweep approve clean-up-0309 --as human:mei
+    """
     with writing(url, schema) as log:
         planned = log.sweep(batch)
         if not yes:
@@ -181,7 +198,7 @@ def approve(
 
 
 @sweep.command()
-@click.argument("batch", metavar="NAME", shell_complete=batch_ids)
+@on_sweep
 @click.option("--reason", required=True, help="Why, in words.")
 @as_actor
 @options
@@ -195,7 +212,10 @@ def reject(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Say that sweep NAME will not be carried out."""
+    """Say that sweep NAME will not be carried out.
+
+    Example: modlog sweep reject clean-up-0309 --reason "wrong list" --as human:mei
+    """
     with writing(url, schema) as log:
         planned = log.sweep(batch).reject(actor=actor_of(actor, own_account), reason=reason)
         _tell(planned, as_json)
@@ -209,7 +229,7 @@ def _tell(planned: SweepPlan, as_json: bool) -> None:
 
 
 @sweep.command()
-@click.argument("batch", metavar="NAME", shell_complete=batch_ids)
+@on_sweep
 @as_actor
 @yes
 @options
@@ -226,6 +246,8 @@ def execute(
     """Carry sweep NAME out, and go on where it stopped.
 
     The exit code is 1 if there are accounts to which nothing was done.
+
+    Example: modlog sweep execute clean-up-0309 --as human:wan
     """
     with writing(url, schema) as log:
         planned = log.sweep(batch)
@@ -273,7 +295,10 @@ def _ask(question: str, planned: SweepPlan) -> None:
 @sweep.command("list")
 @options
 def list_(url: str, schema: str | None, as_json: bool) -> None:
-    """List all sweeps, with their state and counts."""
+    """List all sweeps, with their state and counts.
+
+    Example: modlog sweep list
+    """
     with reading(url, schema) as log:
         if as_json:
             for planned in log.sweeps():

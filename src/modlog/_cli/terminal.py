@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 
 import click
 from rich import box
-from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -97,7 +97,7 @@ def _facts(account: Account, events: Mapping[int, RecordedEvent]) -> Iterator[tu
 def _sanction(version: int, sanction: Sanction, event: RecordedEvent) -> Text:
     end = "" if sanction.kind == "deletion" else f" until {_until(sanction.until)}"
     force = "" if sanction.in_force else " (not in force)"
-    first = f"version {version}, since {instant_of(sanction.since)}{end}{force}"
+    first = f"version {version}, since {instant_of(sanction.since)} UTC{end}{force}"
     return stacked([text(first), text(f"by {name_of(event.actor)}"), *_why(event)])
 
 
@@ -107,7 +107,7 @@ def _gone(one: Blame) -> Text:
     since, until = instant_of(made.occurred_at), instant_of(ended.occurred_at)
     return stacked(
         [
-            text(f"version {made.version}, from {since} to {until}", "dim"),
+            text(f"version {made.version}, from {since} to {until} UTC", "dim"),
             text(f"by {name_of(made.actor)}", "dim"),
             text(f"{ended.type} by {name_of(ended.actor)}", "dim"),
         ]
@@ -115,7 +115,7 @@ def _gone(one: Blame) -> Text:
 
 
 def _until(until: datetime | None) -> str:
-    return instant_of(until) if until else "somebody lifts it"
+    return f"{instant_of(until)} UTC" if until else "somebody lifts it"
 
 
 def _why(event: RecordedEvent) -> list[Text]:
@@ -145,7 +145,9 @@ def history(events: Sequence[RecordedEvent]) -> RenderableType:
     return table
 
 
-def entry(first: RecordedEvent, last: int, types: str) -> RenderableType:
+def entry(
+    first: RecordedEvent, last: int, types: str, actors: str, reasons: int = 1
+) -> RenderableType:
     """Events that belong together: which, when, who and why; instants in UTC."""
     places = f"{first.position:,}" if last == first.position else f"{first.position:,}–{last:,}"
     one = [] if first.account_id is None or last != first.position else [text(first.account_id)]
@@ -156,8 +158,8 @@ def entry(first: RecordedEvent, last: int, types: str) -> RenderableType:
     for name, lines in (
         ("account", one),
         ("when", [text(f"{instant_of(first.occurred_at)} UTC")]),
-        ("by", [text(name_of(first.actor))]),
-        ("why", _why(first)),
+        ("by", [text(actors)]),
+        ("why", _why(first) if reasons == 1 else _reasons(first, reasons)),
         ("what", _details(first.data) if last == first.position else []),
     ):
         if lines:
@@ -165,12 +167,16 @@ def entry(first: RecordedEvent, last: int, types: str) -> RenderableType:
     return Group(grid, "")
 
 
-def numbers(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> RenderableType:
+def _reasons(first: RecordedEvent, number: int) -> list[Text]:
+    return [text(f"batch {first.batch_id}"), text(f"{number:,} reasons; see --events", "dim")]
+
+
+def numbers(name: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> RenderableType:
     """A table of which the first column is a name, and the others are numbers."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(name, overflow="fold")
     for heading in headings:
-        justify: JustifyMethod = "right" if heading else "left"
-        table.add_column(heading, justify=justify, overflow="fold")
+        table.add_column(heading, justify="right", overflow="fold")
     for row in rows:
         table.add_row(*map(text, row))
     return table
@@ -190,8 +196,8 @@ def facets(found: Sequence[Blame]) -> RenderableType:
     """The facets of an account, one a row, with the events behind them; instants in UTC."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("what", overflow="fold")
-    table.add_column("made by", overflow="fold")
-    table.add_column("gone by", overflow="fold")
+    table.add_column("made by (UTC)", overflow="fold")
+    table.add_column("gone by (UTC)", overflow="fold")
     for one in found:
         name = one.facet if one.key is None else f"{one.facet} {one.key}"
         value = [] if one.value is None else [text(_value(one.value), "dim")]

@@ -17,10 +17,12 @@ from modlog._services.upgrading import upgrade as upgrade_ledger
 @yes
 @options
 def upgrade(*, dry_run: bool, yes: bool, url: str, schema: str | None, as_json: bool) -> None:
-    """Bring a ledger of an older modlog to the schema of this one.
+    """Bring a ledger of an older modlog to the newest schema.
 
     Make a backup first, and end whatever has the ledger open. Interrupted, it leaves the ledger
     as it was.
+
+    Example: modlog upgrade --dry-run
     """
     outcome = upgrade_ledger(url, schema=schema, dry_run=True)
     if outcome.migrations and not dry_run:

@@ -13,6 +13,7 @@ from attrs import frozen
 from modlog._cli.calling import Command
 from modlog._cli.completing import batch_ids
 from modlog._cli.instants import INSTANT
+from modlog._cli.near import warn_of_unknown
 from modlog._domain.selection import Selection
 from modlog._errors import InvalidInputError
 from modlog._services.ledger import ModLog
@@ -56,6 +57,7 @@ class Viewpoint:
             view = log.as_of(self.as_of, clock=self.clock)
         elif self.clock != "recorded":
             raise InvalidInputError("--clock goes with --as-of")
+        warn_of_unknown(log, {"batch_id": self.without})
         return view.without(Selection(batch_id=self.without)) if self.without else view
 
 

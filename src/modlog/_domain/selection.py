@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -95,7 +95,11 @@ def _filter(convert: Callable[[Any], Any]) -> Any:
 
 Likeness = Literal["actor", "policy", "batch"]
 # What two events may have in common, and under which name an event and a selection have it.
-_LIKENESSES: Final = {"actor": "actor", "policy": "policy", "batch": "batch_id"}
+LIKENESSES: Final[Mapping[Likeness, str]] = {
+    "actor": "actor",
+    "policy": "policy",
+    "batch": "batch_id",
+}
 
 _Several: TypeAlias = _V | Collection[_V] | _Everything
 
@@ -201,9 +205,9 @@ class Selection:
         """
         if not isinstance(event, RecordedEvent):
             raise InvalidInputError(f"like() takes a recorded event, not {shown(event)}")
-        if by not in tuple(_LIKENESSES):
-            raise InvalidInputError(f"by must be one of {', '.join(_LIKENESSES)}, not {shown(by)}")
-        name = _LIKENESSES[by]
+        if by not in tuple(LIKENESSES):
+            raise InvalidInputError(f"by must be one of {', '.join(LIKENESSES)}, not {shown(by)}")
+        name = LIKENESSES[by]
         value = getattr(event, name)
         if value is None:
             raise InvalidInputError(

@@ -27,7 +27,7 @@ from modlog._domain.values import (
 from modlog._errors import AccountNotFoundError
 from modlog._services.work import Work
 from modlog._storage.acts import Act, ActPages
-from modlog._storage.reading import PAGE, Pages, Reader
+from modlog._storage.reading import PAGE, NameKind, Pages, Reader
 from modlog._storage.recorder import Backoff
 from modlog._storage.selecting import Condition, after_position, both, up_to
 from modlog._storage.spans import Listing, Moment, count_at
@@ -90,8 +90,8 @@ class Questions:
             for account_id, state in page:
                 yield account_at(account_id, state, at)
 
-    def names_from(self, kind: str, beginning: str) -> list[str]:
-        """A hundred ids of accounts, or names of batches, that begin like this, for a shell."""
+    def names_from(self, kind: NameKind, beginning: str) -> list[str]:
+        """A hundred names of a kind that begin like this, in their order, for a shell."""
         with self._work.reader() as reader:
             return [
                 name for name in reader.names_from(kind, beginning) if name.startswith(beginning)

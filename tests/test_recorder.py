@@ -258,7 +258,7 @@ class TestSubscribe:
         late = Timer(0.05, log.note, ("110018", "late"), {"actor": ANN})
         late.start()
 
-        assert [event.position for event in log.subscribe(after=2, timeout=2)] == [3, 4]
+        assert [event.position for event in log.subscribe(after=2, timeout=1)] == [3, 4]
         late.join()
 
     def test_sees_what_another_process_records(self, shared_place):

@@ -92,8 +92,19 @@ def proxy(postgres_url) -> Iterator[Cutter]:
         yield proxy
 
 
-@pytest.mark.parametrize("threshold", ["none", "0"])
-@pytest.mark.parametrize("name", OPERATIONS)
+# Of several transactions each message is cut where statements are prepared, which has more.
+CUT = [
+    pytest.param(
+        name,
+        threshold,
+        marks=pytest.mark.soak if threshold == "none" and one.transactions > 1 else (),
+    )
+    for name, one in OPERATIONS.items()
+    for threshold in ("none", "0")
+]
+
+
+@pytest.mark.parametrize(("name", "threshold"), CUT)
 def test_a_result_and_then_the_end(proxy, postgres_url, schema, name, threshold):
     operation = OPERATIONS[name]
     url = f"{proxy.url}&prepare_threshold={threshold}&application_name={schema}"

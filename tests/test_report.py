@@ -137,7 +137,7 @@ def test_what_is_misspelt_is_told_with_what_is_near(run, tmp_path):
     result = run("--batch", "clean-ups", "-o", tmp_path / "incident.html")
     assert result.exit_code == 1
     assert "no events are selected" in result.stderr
-    assert "no batch 'clean-ups', but 'clean-up'" in result.stderr
+    assert "batch 'clean-ups' is not in this ledger; near it: 'clean-up'" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

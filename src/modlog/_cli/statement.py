@@ -32,11 +32,11 @@ def statement(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Tell the owner of account ID what was done to it, and what still stands.
+    """Tell the owner of account ID what was done to it.
 
     It names nobody else, unless a reason that was recorded does: read it before it is sent.
 
-    Example: modlog statement 110018 --words german.toml
+    Example: modlog statement 110018
     """
     sentences = None if words is None else mapping_from(words)
     with reading(url, schema) as log:

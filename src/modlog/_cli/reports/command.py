@@ -6,7 +6,6 @@ import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import BinaryIO
 
 import click
@@ -16,12 +15,10 @@ from modlog._cli.calling import NO, complain, options, print_json, reading
 from modlog._cli.escaping import visible
 from modlog._cli.selecting import selecting
 from modlog._domain.selection import Selection
-from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.exports.outputs import output as opened
 from modlog._services.forensics.reports import Report
 from modlog._services.integrity import VerificationReport
-from modlog._services.ledger import ModLog
 
 
 @click.command()
@@ -51,7 +48,7 @@ def report(
     schema: str | None,
     as_json: bool,
 ) -> None:
-    """Write a report of what some events came to, as one HTML file.
+    """Write an incident as one HTML file, for people.
 
     It opens by itself in a browser, and prints: what happened, a timeline, who did what, what
     still stands, every account, and what was checked. The file has its name only once it is whole.
@@ -66,7 +63,8 @@ def report(
             with bar("to report") as move:
                 found = log.report(selection, profile=profile, progress=move)
             if not found.impact.events:
-                _end_with_nothing(log, selection)
+                complain("no events are selected, so there is nothing to report")
+                click.get_current_context().exit(NO)
             verified = log.verify() if verify else None
             _write(file, found, profile, verified)
     if as_json and output != "-":
@@ -103,22 +101,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _end_with_nothing(log: ModLog, selection: Selection) -> None:
-    """End the call: a report of nothing is none, and a misspelt name the likeliest cause."""
-    complain(f"no events are selected, so there is nothing to report{_near(log, selection)}")
-    click.get_current_context().exit(NO)
-
-
-def _near(log: ModLog, selection: Selection) -> str:
-    given = dict(selection.given())
-    for kind, filter_ in (("batch", "batch_id"), ("account", "account_id")):
-        for name in given.get(filter_, ()):
-            some = log.names_from(kind, name[:1])
-            if name not in some and (near := get_close_matches(name, some, 3)):
-                return f": no {kind} {shown(name)}, but {', '.join(map(shown, near))}"
-    return ""
 
 
 def _write(

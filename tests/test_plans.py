@@ -200,6 +200,11 @@ QUERIES = {
         lambda log: list(log.impact(Selection(account_id=["a7", "a8"])).lines()),
         "events_stream",
     ),
+    "a report of a batch": (lambda log: log.report(Selection(batch_id="batch-7")), "events_act"),
+    "a report of an account": (
+        lambda log: log.report(Selection(account_id="a7")),
+        "events_stream",
+    ),
     "a bisection": (lambda log: log.bisect("a7", lambda one: one.protected), "events_stream"),
     "a key": (
         lambda log: log.note("a7", "x", actor=ANN, idempotency_key="plan"),

@@ -70,7 +70,7 @@ def url(folder):
         log.suspend(number(0), actor=Actor.bot("<b>"), reason=LONG, batch_id="nightly")
         clock.move(timedelta(days=30))
         log.restore(number(7), **MEI)
-        clock.move(60)
+        clock.move(30)
         log.revert(Selection(batch_id="clean-up", account_id=[number(0), number(1)]), **MEI)
     return url
 
@@ -337,8 +337,7 @@ def test_a_reason_of_ten_thousand_characters_breaks_nothing(run, opened, folder)
     assert reason.inner_text() == LONG
     assert reason.bounding_box()["height"] < 300
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    reason.focus()
-    assert page.evaluate("document.activeElement.className") == "long"  # to be scrolled by keys
+    assert reason.get_attribute("tabindex") == "0"  # to be scrolled by keys, in any browser
 
 
 def test_on_a_telephone_nothing_is_cut_off(page):
@@ -400,9 +399,15 @@ def test_paper_has_every_account(page):
     page.emulate_media(media="print")
     expect(rows(page)).to_have_count(129)
     assert not page.locator("#controls").is_visible()
-    assert page.locator("#accounts").evaluate("e => e.scrollWidth <= e.parentElement.clientWidth")
+    page.set_viewport_size({"width": 700, "height": 1000})  # what a sheet of A4 has
+    for table in page.locator("table").all():
+        assert table.evaluate("e => e.scrollWidth <= e.parentElement.clientWidth")
     page.emulate_media(media="screen")
     expect(page.locator("#shown")).to_have_text("51–100 of 129")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # where paper is no medium to ask for
+    expect(rows(page)).to_have_count(129)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(rows(page)).to_have_count(50)
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) > 4

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modlog import Actor, InvalidInputError, ReportProgress, Selection
+from modlog import Actor, CorruptEventError, InvalidInputError, ReportProgress, Selection
 from modlog.testing import MovableClock
 from tests import reverting_model as reverting
 from tests.causes import KINDS, causes, hand
@@ -224,6 +224,13 @@ def test_an_account_that_is_not_what_its_events_tell_is_found(place, clock, log)
     (finding,) = report.findings
     assert (finding.account_id, finding.check) == ("a", "projection")
     assert "profile" in finding.message
+
+
+@pytest.mark.parametrize("fresh_place", ["sqlite", "postgres"], indirect=True)
+def test_an_instant_that_is_none_is_an_error_that_says_so(place, clock, log):
+    tamper(place, f"UPDATE modlog_events SET occurred_at = {2**62} WHERE position = 5")
+    with pytest.raises(CorruptEventError, match="damaged"):
+        log.report(OF_BATCH)
 
 
 def test_it_takes_a_selection_and_keys(log):

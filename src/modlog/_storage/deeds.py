@@ -10,11 +10,12 @@ from attrs import frozen
 from modlog._domain.events import AccountNoted, RecordedEvent
 from modlog._domain.selection import Selection
 from modlog._domain.values import from_micros, to_micros
+from modlog._errors import CorruptEventError
 from modlog._storage.codec import recorded_event
 from modlog._storage.figures import causes, condition_for
 from modlog._storage.impacts import BEGINNING
-from modlog._storage.reading import Reader, acted, recorded_sql, selected
-from modlog._storage.selecting import Condition
+from modlog._storage.reading import Reader, recorded_sql, selected
+from modlog._storage.selecting import Condition, both, up_to
 
 _SECOND: Final = 1_000_000
 _AT: Final = "coalesce(e.occurred_at, a.recorded_at)"
@@ -84,8 +85,8 @@ def deeds(reader: Reader, selection: Selection) -> tuple[Deed, ...]:
             selected=bool(chosen),
             events=events,
             accounts=accounts,
-            first=from_micros(first),
-            last=from_micros(last),
+            first=_instant(first),
+            last=_instant(last),
         )
         for by, type_name, reason, policy, batch_id, chosen, events, accounts, first, last in rows
     )
@@ -100,14 +101,14 @@ def ticks(reader: Reader, selection: Selection, seconds: int) -> tuple[Tick, ...
         reader, selection, f"{start}, a.type, count(*)", f"GROUP BY {start}, a.type ORDER BY 1, 2"
     )
     return tuple(
-        Tick(at=from_micros(at), type=type_name, events=events) for at, type_name, events in rows
+        Tick(at=_instant(at), type=type_name, events=events) for at, type_name, events in rows
     )
 
 
 def _rows(reader: Reader, selection: Selection, columns: str, ending: str) -> list[Any]:
     """Of the events `e` concerned, with their acts `a`, and whether they are chosen (`i`)."""
     database = reader.database
-    chosen = reader.condition(selection)
+    chosen = _chosen(reader, selection)
     began = condition_for(reader, selection, BEGINNING)
     return reader.session.rows(
         f"WITH involved AS (SELECT e.position AS position, 1 AS chosen"
@@ -120,6 +121,23 @@ def _rows(reader: Reader, selection: Selection, columns: str, ending: str) -> li
         f" WHERE e.position = i.position AND a.number = e.act {ending}",
         (*chosen.params, *began.params),
     )
+
+
+def _instant(micros: int) -> datetime:
+    """An instant as it is stored.
+
+    Raises:
+        CorruptEventError: it is none that modlog writes.
+    """
+    try:
+        return from_micros(micros)
+    except OverflowError as error:
+        raise CorruptEventError(f"an event is damaged: its instant is {micros}") from error
+
+
+def _chosen(reader: Reader, selection: Selection) -> Condition:
+    # Bounded, as PostgreSQL without statistics would else walk through all events.
+    return both(reader.condition(selection), up_to(reader.head().position))
 
 
 def first_sign(reader: Reader, selection: Selection, since: datetime) -> RecordedEvent | None:
@@ -150,14 +168,13 @@ def _first_ends(reader: Reader, selection: Selection) -> list[int]:
 
 def _first_notes(reader: Reader, selection: Selection, since: datetime) -> list[int]:
     database = reader.database
-    chosen: Condition = reader.condition(selection)
+    chosen = _chosen(reader, selection)
+    notes = both(reader.condition(Selection(type=AccountNoted.TYPE)), up_to(reader.head().position))
     rows = reader.session.rows(
-        f"SELECT e.position FROM {acted(database)}"
-        f" JOIN {database.table('streams')} AS s ON s.number = e.stream"
-        f" WHERE a.type = '{AccountNoted.TYPE}' AND {_AT} >= ?"
+        f"SELECT e.position {selected(database, notes)} AND {_AT} >= ?"
         f" AND ({chosen.sql}) IS NOT TRUE"
         f" AND e.stream IN (SELECT e.stream {selected(database, chosen)})"
         f" ORDER BY {_AT}, e.position LIMIT 1",
-        (to_micros(since), *chosen.params, *chosen.params),
+        (*notes.params, to_micros(since), *chosen.params, *chosen.params),
     )
     return [position for (position,) in rows]

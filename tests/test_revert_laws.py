@@ -273,6 +273,17 @@ def test_a_chain_of_reverts_is_its_replay(fresh_place, history, steps, data):
             assert log.verify().findings == ()
 
 
+def test_a_link_that_changed_nothing_changes_nothing_when_it_is_taken_back(fresh_place):
+    """What stands was not opened by it, though its chain is about that."""
+    with fresh_place() as place, place.open() as log:
+        log.create("a", **WAN)
+        for target in (log.delete("a", **WAN).position, 3, 3, 5, 6):
+            log.revert(Selection(positions=[target]), **WAN)
+            stands = [2] if log.head > 3 else []  # by the first revert of the revert, at 4
+            assert list(log.account("a").sanctions) == stands
+        assert log.verify().findings == ()
+
+
 def some_of(head):
     return st.sets(st.integers(max(1, head - 3), head), min_size=1, max_size=3)
 

@@ -58,6 +58,12 @@ class Effect:
         """
         return self.begins in {"sanction", "flag"} and not (self.ends or self.profile)
 
+    @property
+    def changes_only_named(self) -> bool:
+        """Whether all that it changes stands under its own version, or under those it names."""
+        ends_only_named = self.named_in is not None or not self.ends
+        return self.changes_state and ends_only_named and self.profile is None
+
 
 def _given(_: Profile, data: Data) -> Profile:
     profile: Profile = data["profile"]
@@ -109,6 +115,13 @@ EFFECTS: Final[Mapping[str, Effect]] = {
 def effect_of(event: e.Event) -> Effect:
     """What an event does."""
     return EFFECTS[event.TYPE]
+
+
+def versions_ended_by(event: e.Event) -> tuple[int, ...]:
+    """The versions of what an event names to end it."""
+    named_in = effect_of(event).named_in
+    versions: tuple[int, ...] = () if named_in is None else getattr(event, named_in)
+    return versions
 
 
 def types_where(holds: Callable[[Effect], object]) -> tuple[str, ...]:

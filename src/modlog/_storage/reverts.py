@@ -4,8 +4,9 @@ The revert of an account is plain if all its targets only began something: closi
 open is then all there is to do, whatever else has happened to the account. It is done for a whole
 chunk in a few statements.
 
-Plain as well is the revert of a plain revert that is the account's last event, and of that, and so
-on: it opens again what the last one closed, or closes what that opened. For those, and for a few
+Plain as well is the revert of one revert, whatever chain of reverts that stands at the end of, if
+the events at its beginning changed no more than what they name: it opens again what the revert
+closed, and closes what that opened. What came later must not depend on it. For those, and for a few
 accounts, spans are asked, and what they tell is written account by account. Every other account is
 replayed.
 """
@@ -21,13 +22,13 @@ from typing import Final
 from attrs import define, field, frozen
 
 from modlog._domain.account import Stays
-from modlog._domain.effects import EFFECTS, types_where
+from modlog._domain.effects import EFFECTS, effect_of, types_where, versions_ended_by
 from modlog._domain.events import Draft, Envelope, EventsReverted
 from modlog._storage.chunks import Ending, write_chunk
 from modlog._storage.codec import event_from
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.projection import stay_from
-from modlog._storage.reading import PAGE, selected
+from modlog._storage.reading import PAGE, acted, selected
 from modlog._storage.selecting import Condition
 from modlog._storage.writing import Writer
 
@@ -44,7 +45,11 @@ _PLAIN: Final = bytes(
     if EFFECTS[name].only_begins or not EFFECTS[name].is_revertible
 )
 _REVERT: Final = bytes([_CODES[EventsReverted.TYPE]])
-_ONLY_BEGIN: Final = types_where(lambda effect: effect.only_begins)
+# Types that may do something else if what came before them does not count.
+_DEPENDENT: Final = (
+    *types_where(lambda effect: effect.ends or not effect.needs_account),
+    EventsReverted.TYPE,
+)
 
 
 @frozen
@@ -72,7 +77,7 @@ class Plain:
 
     Attributes:
         target: the account, and what is named.
-        versions: of events that only began something, which it ends or brings back.
+        versions: of what it may end or bring back.
         undone: the position of the revert that it takes back; None if it takes none back.
     """
 
@@ -234,84 +239,121 @@ def listed(target: Target) -> str:
 def reverts_of_reverts(
     database: Database, session: Session, targets: Sequence[Target]
 ) -> Iterator[Plain]:
-    """Of these accounts, each with one revert to take back, those whose last event that is."""
-    asked = {target.stream: target for target in targets}
-    for stream, last, position, versions in _last_reverts(database, session, list(asked)):
-        if asked[stream].revertible[0] == last:
-            yield Plain(asked[stream], versions, position)
+    """Of these accounts, each with one revert to take back, those whose revert is plain."""
+    chains = _chains(database, session, targets)
+    named = [(stream, version) for stream, (_, versions) in chains.items() for version in versions]
+    concerned: dict[int, list[int]] = {stream: [] for stream in chains}
+    for stream, version, *stored in _events_at(database, session, named):
+        event = event_from(*stored)
+        if stream in concerned and effect_of(event).changes_only_named:
+            concerned[stream] += (version, *versions_ended_by(event))
+        else:
+            concerned.pop(stream, None)
+    for target in targets:
+        if target.stream in concerned:
+            position, _ = chains[target.stream]
+            yield Plain(target, concerned[target.stream], position)
 
 
-def _last_reverts(
-    database: Database, session: Session, streams: Sequence[int]
-) -> Iterator[tuple[int, int, int, Sequence[int]]]:
-    """The last events of these accounts that take back what was done to the same few events.
+def _chains(
+    database: Database, session: Session, targets: Sequence[Target]
+) -> dict[int, tuple[int, Sequence[int]]]:
+    """The chains, each revert of the one below it, at whose upper ends these accounts' reverts are.
 
-    Where each event takes back just the one before it, the state goes to and fro between two:
-    what the first of them named is there or not. The chain is walked in the database, and none of
-    it is loaded.
+    Left out are accounts where something later may depend on whether the revert counts. A chain
+    is walked in the database, and none of it is loaded but its lowest event.
 
-    Yields:
-        stream, version and position of the last event, and the versions that the chain is about.
+    Returns:
+        by stream the position of the revert, and the versions that its chain is about.
     """
-    among, params = database.among("c.stream", streams)
-    events = database.table("events")
-    at = f"SELECT e.position FROM {events} AS e WHERE e.stream = c.stream"
-    first = (
-        f"SELECT e.version FROM {events} AS e WHERE e.stream = c.stream AND e.version <= c.version"
-        " AND coalesce(e.data, '') <> '{\"targets\":[' || (e.version - 1) || ']}'"
-        " ORDER BY e.version DESC LIMIT 1"
+    table = database.table
+    top = (
+        f"SELECT e.stream, e.version, e.position FROM (VALUES {_pairs(len(targets))}) AS v"
+        f" CROSS JOIN {table('events')} AS e"
+        " WHERE e.stream = v.column1 AND e.version = v.column2 AND NOT EXISTS ("
+        f"SELECT 1 FROM {acted(database)} WHERE e.stream = v.column1 AND e.version > v.column2"
+        f" AND a.type || '' IN ({', '.join('?' * len(_DEPENDENT))}))"
     )
-    for stream, last, position, version, *stored in session.rows(
-        "SELECT t.stream, t.last, t.position, t.first, a.type, a.schema, e.data, e.personal"
-        f" FROM (SELECT c.stream, c.version AS last, ({first}) AS first,"
-        f" ({at} AND e.version = c.version) AS position"
-        f" FROM {database.table('accounts')} AS c WHERE {among}) AS t"
-        f" CROSS JOIN {events} AS e CROSS JOIN {database.table('acts')} AS a"
-        " WHERE e.stream = t.stream AND e.version = t.first AND a.number = e.act",
-        params,
-    ):
+    # Looked up one by one: joined to them, PostgreSQL would walk through the events of a new log.
+    below = (
+        "SELECT w.stream, (SELECT CAST(substr(e.data, 13, length(e.data) - 14) AS bigint)"
+        f" FROM {table('events')} AS e WHERE e.stream = w.stream AND e.version = w.version"
+        " AND e.data LIKE ? AND e.data NOT LIKE ?) FROM chain AS w WHERE w.version > 0"
+    )
+    rows = session.rows(
+        f"WITH RECURSIVE top (stream, version, position) AS ({top}), chain (stream, version) AS"
+        f" (SELECT stream, version FROM top UNION {below}), lowest (stream, version) AS"
+        " (SELECT stream, min(version) FROM chain GROUP BY stream)"
+        " SELECT t.stream, t.position, e.version, a.type, a.schema, e.data, e.personal"
+        f" FROM top AS t CROSS JOIN lowest AS l CROSS JOIN {table('events')} AS e"
+        f" CROSS JOIN {table('acts')} AS a WHERE l.stream = t.stream AND e.stream = l.stream"
+        " AND e.version = l.version AND a.number = e.act",
+        (
+            *(number for one in targets for number in (one.stream, one.revertible[0])),
+            *_DEPENDENT,
+            *('{"targets":[%]}', "%,%"),  # a revert of one event
+        ),
+    )
+    found: dict[int, tuple[int, Sequence[int]]] = {}
+    for stream, position, version, *stored in rows:
         event = event_from(*stored)
         versions = event.targets if isinstance(event, EventsReverted) else (version,)
-        yield stream, last, position, versions
+        found[stream] = position, versions
+    return found
+
+
+def _pairs(number: int) -> str:
+    """So many rows of two numbers, as parameters."""
+    return ", ".join(["(CAST(? AS bigint), CAST(? AS bigint))"] * number)
+
+
+def _events_at(database: Database, session: Session, named: Sequence[Row]) -> Iterator[Row]:
+    """The events of these streams and versions, as they are stored."""
+    table = database.table
+    for some in paged(named):
+        yield from session.rows(
+            "SELECT e.stream, e.version, a.type, a.schema, e.data, e.personal"
+            f" FROM (VALUES {_pairs(len(some))}) AS v CROSS JOIN {table('events')} AS e"
+            f" CROSS JOIN {table('acts')} AS a"
+            " WHERE e.stream = v.column1 AND e.version = v.column2 AND a.number = e.act",
+            [number for row in some for number in row],
+        )
 
 
 def told_by_spans(
     database: Database, session: Session, some: Sequence[Plain]
-) -> Iterator[tuple[Plain, Told]]:
-    """What these reverts end and bring back; those that are not plain are left out."""
+) -> list[tuple[Plain, Told]]:
+    """What these reverts end and bring back."""
+    told = {one.target.stream: Told() for one in some}
     named = [
         (one.target.stream, version, one.undone or 0) for one in some for version in one.versions
     ]
-    told = {one.target.stream: Told() for one in some}
-    for first in range(0, len(named), PAGE):
-        for stream, type_name, version, closed, *stay in _named_spans(
-            database, session, named[first : first + PAGE]
-        ):
-            if type_name not in _ONLY_BEGIN:
-                told.pop(stream, None)
-            elif stay[0] is not None and stream in told:
-                one = told[stream]
-                (one.ended if closed is None else one.begun)[version] = stay_from(*stay)
-    return ((one, told[one.target.stream]) for one in some if one.target.stream in told)
+    for stream, version, closed, *stay in _named_spans(database, session, named):
+        one = told[stream]
+        (one.ended if closed is None else one.begun)[version] = stay_from(*stay)
+    return [(one, told[one.target.stream]) for one in some]
 
 
-def _named_spans(database: Database, session: Session, named: Sequence[Row]) -> list[Row]:
-    """The types of events, with their spans that are open or were closed at a position.
+def _named_spans(database: Database, session: Session, named: Sequence[Row]) -> Iterator[Row]:
+    """The spans of these versions that are open, or that a revert opened or closed.
 
     Args:
-        named: the stream and version of each, with that position.
+        named: the stream and version of each, with the position of that revert; 0 for none.
     """
-    numbers = "CAST(? AS bigint), CAST(? AS bigint), CAST(? AS bigint)"
-    table = database.table
-    return session.rows(
-        "SELECT e.stream, a.type, e.version, x.closed, x.facet, x.since, x.until, x.label"
-        f" FROM (VALUES {', '.join([f'({numbers})'] * len(named))}) AS n"
-        f" CROSS JOIN {table('events')} AS e CROSS JOIN {table('acts')} AS a"
-        f" LEFT JOIN {table('spans')} AS x ON x.stream = e.stream AND x.version = e.version"
-        " AND (x.closed IS NULL OR x.closed = n.column3)"
-        " WHERE e.stream = n.column1 AND e.version = n.column2 AND a.number = e.act",
-        [number for row in named for number in row],
-    )
+    numbers = "(CAST(? AS bigint), CAST(? AS bigint), CAST(? AS bigint))"
+    for some in paged(named):
+        yield from session.rows(
+            "SELECT x.stream, x.version, x.closed, x.facet, x.since, x.until, x.label"
+            f" FROM (VALUES {', '.join([numbers] * len(some))}) AS n"
+            f" CROSS JOIN {database.table('spans')} AS x"
+            " WHERE x.stream = n.column1 AND x.version = n.column2"
+            " AND (x.closed = n.column3 OR (x.closed IS NULL AND n.column3 IN (0, x.opened)))",
+            [number for row in some for number in row],
+        )
+
+
+def paged(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    return (rows[first : first + PAGE] for first in range(0, len(rows), PAGE))
 
 
 def revert_plain(writer: Writer, targets: Sequence[Target], envelope: Envelope) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from modlog._domain.account import AccountState
+from modlog._domain.effects import FACETS, Facet
 from modlog._domain.events import (
     Draft,
     Entry,
@@ -156,20 +157,21 @@ class Applying:
             plain += reverts_of_reverts(database, session, reverts)
         if not plain:
             return set()
-        found = list(told_by_spans(database, session, plain))
-        ids = ids_of(database, session, [one.target.stream for one, _ in found])
-        states = writer.states(list(ids.values()), ())
+        ids = ids_of(database, session, [one.target.stream for one in plain])
+        # The platform's own rules may ask for whatever stands.
+        facets: Sequence[Facet] = FACETS if self.work.guardrails.rules else ("protection",)
+        states = writer.states(list(ids.values()), facets)
         steps: list[Step] = []
-        for one, told in found:
+        for one, told in told_by_spans(database, session, plain):
             account_id = ids[one.target.stream]
             before = states[account_id]
             before.stand(told.ended)
             after = before.copy()
             after.forget(told.ended)
             after.stand(told.begun)
-            steps.append(self._step(writer, account_id, before, after, one.target.revertible))
+            steps += self._step(writer, account_id, before, after, one.target.revertible)
         self._write(writer, steps)
-        return {one.target.stream for one, _ in found}
+        return {one.target.stream for one in plain}
 
     def _step(
         self,
@@ -178,15 +180,21 @@ class Applying:
         before: AccountState,
         after: AccountState,
         targets: Collection[int],
-    ) -> Step:
-        """The revert of an account that leads from one state to the other, whatever its version."""
+    ) -> list[Step]:
+        """The revert of an account that leads from one state to the other, whatever its version.
+
+        None if a guardrail is against it.
+        """
+        if rule := self._refusal_of(account_id, before, after, writer.instant):
+            self.refused.append((account_id, rule))
+            return []
         event, envelope = EventsReverted(targets), self.asked.envelope
         draft = Draft(account_id, before.version + 1, event, envelope)
         after.version, after.latest = before.version, before.latest
         after.in_order = before.in_order
         after.see(draft.version, envelope.occurred_at or writer.instant, event.TYPE)
         self.named += len(targets)
-        return draft, before, after
+        return [(draft, before, after)]
 
     def _write(self, writer: Writer, steps: Sequence[Step]) -> None:
         if steps:
@@ -219,20 +227,19 @@ class Applying:
             if first is not None and not _as_shown(history, first, versions, found):
                 self._set_aside(account_id)
                 continue
-            if rule := self._refusal_of(account_id, found, writer.instant):
-                self.refused.append((account_id, rule))
-                continue
             writer.streams[account_id] = target.stream
-            steps.append(self._step(writer, account_id, found.before, found.after, found.targets))
+            steps += self._step(writer, account_id, found.before, found.after, found.targets)
         self._write(writer, steps)
 
-    def _refusal_of(self, account_id: str, found: Reversal, at: datetime) -> str | None:
+    def _refusal_of(
+        self, account_id: str, before: AccountState, after: AccountState, at: datetime
+    ) -> str | None:
         """Which rule keeps the actor from unprotecting an account that this would unprotect."""
-        if not (self.work.guardrails.enabled and found.unprotects):
+        if not (self.work.guardrails.enabled and before.protected and not after.protected):
             return None
         intended = Intended(
             account_id=account_id,
-            state=found.before,
+            state=before,
             action=UNPROTECT,
             actor=self.asked.envelope.actor,
             at=at,

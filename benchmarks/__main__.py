@@ -9,17 +9,18 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from benchmarks import machine
+from benchmarks import investigations, machine
 from benchmarks.places import POSTGRES, STORES, opened
 from benchmarks.plot import plot
 from benchmarks.real import BLOCK_LOG
 from benchmarks.running import LOGS, OPERATIONS, Plan, Run
 from benchmarks.systems import SYSTEMS
-from benchmarks.tables import Results, markdown, summary
+from benchmarks.tables import Results, investigated, markdown, summary
 
 DOCS: Final = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
 README: Final = Path(__file__).parents[1] / "README.md"
 _BEGIN: Final = "<!-- results: written by `python -m benchmarks --write-docs` -->"
+_ASKED: Final = "<!-- investigations: written by `python -m benchmarks --write-docs` -->"
 _END: Final = "<!-- end of results -->"
 
 
@@ -46,6 +47,7 @@ def main() -> int:
         stores=tuple(options.stores),
         lines=options.lines,
         logs=() if options.growth is None else tuple(options.growth) or LOGS,
+        investigated=options.investigations,
     )
     _finish(_measured(plan, options.results, busy), options)
     return 0
@@ -71,6 +73,8 @@ def _options() -> argparse.Namespace:
     add("--growth", type=int, nargs="*", metavar="N",
         help="also measure how costs grow from log to log, of so many events "
         f"({' '.join(map(str, LOGS))}); with `--operations` and no names, only that")  # fmt: skip
+    add("--investigations", type=int, nargs="?", metavar="N", default=0, const=investigations.LOG,
+        help="also ask about the past of a log of so many events (%(const)s)")  # fmt: skip
     add("--plot", type=Path, default=Path("growth.svg"), help="of that growth (%(default)s)")
     add("--results", type=Path, default=Path("benchmark.jsonl"), help="JSON lines (%(default)s)")
     add("--show", type=Path, help="the table of earlier results; nothing is measured")
@@ -110,20 +114,24 @@ def _loaded(path: Path) -> tuple[Results, dict]:
 
 def _finish(found: tuple[Results, dict], options: argparse.Namespace) -> None:
     text = markdown(*found)
-    print(text)
+    asked = investigated(*found)
+    print(*filter(None, (text, asked)), sep="\n\n")
     picture = plot(found[0])
     if picture:
         (DOCS.with_name("growth.svg") if options.write_docs else options.plot).write_text(picture)
     if options.write_docs:
+        if asked:
+            _put(asked, DOCS, _ASKED)
         if picture:
             text += "\n\n![Cost of operations against the size of the log](growth.svg)"
-        _put(text, DOCS)
-        _put(summary(found[0]), README)
+        if picture or options.operations:
+            _put(text, DOCS)
+            _put(summary(found[0]), README)
 
 
-def _put(text: str, path: Path) -> None:
+def _put(text: str, path: Path, begin: str = _BEGIN) -> None:
     """Put results between the marks in a file."""
-    pattern = re.compile(f"(?<={re.escape(_BEGIN)}\n).*(?={re.escape(_END)})", re.DOTALL)
+    pattern = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(_END)})", re.DOTALL)
     path.write_text(pattern.sub(lambda _: f"\n{text}\n\n", path.read_text()))
 
 

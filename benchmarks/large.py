@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import modlog
@@ -58,6 +59,13 @@ def fill(place: Place, events: int) -> None:
     (_fill_sqlite if place.store == "sqlite" else _fill_postgres)(
         place, events // EVENTS_OF_ACCOUNT
     )
+
+
+def actor_in_time(log: int) -> tuple[dict[str, Any], datetime, datetime]:
+    """One actor, and the second half of the time in which a log of so many events was filled."""
+    begin = datetime.fromtimestamp(_BEGIN / _MICROS, UTC)
+    since, until = (begin + timedelta(seconds=second) for second in (log // 2, log))
+    return {"kind": "human", "id": "moderator-1"}, since, until
 
 
 def _fill_sqlite(place: Place, accounts: int) -> None:

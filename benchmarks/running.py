@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
+from benchmarks import investigations
+from benchmarks.investigations import QUESTIONS
 from benchmarks.places import Place, Places
 from benchmarks.real import BLOCK_LOG, LINES
 from benchmarks.systems import PEERS, SYSTEMS, TOGETHER
@@ -100,6 +102,7 @@ class Plan:
         rounds: turns of each system.
         lines: how many lines of the real block log are loaded; all if there are none given.
         logs: sizes of logs between which the growth of costs is measured.
+        investigated: size of the log of which questions are asked; none if 0.
     """
 
     n: int
@@ -110,6 +113,7 @@ class Plan:
     stores: tuple[str, ...]
     lines: int | None = None
     logs: tuple[int, ...] = ()
+    investigated: int = 0
 
     @property
     def accounts_a_turn(self) -> int:
@@ -155,6 +159,7 @@ class Run:
         yield from self._compared()
         yield from self._growing()
         yield from self._largest()
+        yield from self._investigated()
 
     def _compared(self) -> Iterator[Result]:
         for round_, store, name, system in self.plan.turns():
@@ -190,6 +195,25 @@ class Run:
                 task = self._task(name, "modlog", self._large_place(store, log), log)
                 turn = {"operation": f"{name} {GROWTH}", "system": "modlog", "store": store}
                 yield turn | {"round": 0, "log": log} | _run(task)
+
+    def _investigated(self) -> Iterator[Result]:
+        log = self.plan.investigated
+        for round_ in range(self.plan.rounds if log else 0):
+            for store in self.plan.stores:
+                for name, question in QUESTIONS.items():
+                    if question.asked:
+                        yield from self._asked(name, store, log, round_)
+
+    def _asked(self, name: str, store: str, log: int, round_: int) -> Iterator[Result]:
+        """A question to a large log, and the floor's answer to it."""
+        place = self._large_place(store, log, investigations.FILL)
+        operation = f"{name} {investigations.FILL}"
+        for system in investigations.SYSTEMS[: 1 + QUESTIONS[name].has_floor]:
+            self.tell(f"round {round_ + 1}: {name}, {log:,} events, {system} on {store}")
+            measured = _run(self._task(name, system, place, log))
+            self._check_answer(operation, store, measured["answer"])
+            turn = {"operation": operation, "system": system, "store": store}
+            yield turn | {"round": round_, "log": log} | measured
 
     def _check_answer(self, name: str, store: str, answer: Any) -> None:
         """Stop the run if a system finds something else than the others."""
@@ -259,7 +283,8 @@ class Run:
         if key not in self._filled:
             self.tell(f"filling: {log:,} events on {store}")
             self._filled[key] = self.places.fresh(store)
-            _run(self._task(f"fill_{GROWTH}", "modlog", self._filled[key], log))
+            fill = name if name == investigations.FILL else GROWTH
+            _run(self._task(f"fill_{fill}", "modlog", self._filled[key], log))
         return self._filled[key]
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, Final
 
-from attrs import frozen
-
+from benchmarks.investigations import FILL, QUESTIONS
+from benchmarks.investigations import SYSTEMS as ASKED_SYSTEMS
 from benchmarks.places import STORES
 from benchmarks.running import GROWING, LARGEST, OPERATIONS, Result
 from benchmarks.systems import PEERS, SYSTEMS, TOGETHER
+from benchmarks.targets import PEER_TARGETS, TARGETS, Target
 from benchmarks.worker import GROWTH, WAVE
 
 MEMORY_MB: Final = 300
@@ -22,61 +23,6 @@ LEAST_KEPT: Final = 0.75
 _WITHOUT_MEMORY: Final = ("command", "writers", "history", "actor", "size", "real")
 _OTHERS: Final = tuple(name for name in SYSTEMS if name not in PEERS)
 BY_HAND: Final = "†"
-
-
-@frozen
-class Target:
-    """At least so many times the speed of something else in the same run."""
-
-    operation: str
-    store: str
-    versus: tuple[str, str]  # operation and system
-    at_least: float
-
-
-TARGETS: Final = (
-    Target("create", "sqlite", ("create", "eventsourcing"), 3.0),
-    Target("create", "sqlite", ("create", "floor"), 0.5),
-    Target("create", "postgres", ("create", "eventsourcing"), 3.0),
-    Target("create", "postgres", ("create", "floor"), 0.5),
-    Target("sweep", "sqlite", ("sweep", "eventsourcing"), 10.0),
-    Target("sweep", "sqlite", ("sweep", "floor"), 0.6),
-    Target("sweep", "postgres", ("sweep", "eventsourcing"), 10.0),
-    Target("sweep", "postgres", ("sweep", "floor"), 0.75),
-    Target("sweep", "sqlite", ("sweep", TOGETHER), 10.0),
-    Target("sweep", "postgres", ("sweep", TOGETHER), 10.0),
-    Target("undo", "sqlite", ("undo", "eventsourcing"), 10.0),
-    Target("undo", "sqlite", ("undo", "floor"), 0.6),
-    Target("undo", "postgres", ("undo", "eventsourcing"), 10.0),
-    Target("undo", "postgres", ("undo", "floor"), 0.75),
-    Target("undo", "sqlite", ("undo", TOGETHER), 10.0),
-    Target("undo", "postgres", ("undo", TOGETHER), 10.0),
-    Target("plan", "sqlite", ("undo", "modlog"), 1.0),
-    Target("plan", "postgres", ("undo", "modlog"), 1.0),
-    # Of these two per store, one is enough.
-    Target("as_of", "sqlite", ("as_of", "floor"), 0.5),
-    Target("as_of", "sqlite", ("fold", "modlog"), 5.0),
-    Target("as_of", "postgres", ("as_of", "floor"), 0.5),
-    Target("as_of", "postgres", ("fold", "modlog"), 5.0),
-    Target("command", "sqlite", ("command", "eventsourcing"), 1.4),
-    Target("command", "postgres", ("command", "eventsourcing"), 1.5),
-    Target("command", "sqlite", ("command", "floor"), 1 / 3),
-    Target("command", "postgres", ("command", "floor"), 1 / 3),
-    Target("writers", "postgres", ("command", "modlog"), 1.3),
-    Target("history", "sqlite", ("history", "eventsourcing"), 1.0),
-    Target("history", "postgres", ("history", "eventsourcing"), 1.0),
-    Target("ingest", "sqlite", ("ingest", "floor"), 0.6),
-    Target("ingest", "postgres", ("ingest", "floor"), 0.6),
-    Target("replay", "sqlite", ("replay", "eventsourcing"), 2.0),
-    Target("replay", "postgres", ("replay", "eventsourcing"), 2.0),
-)
-# Ahead of each, and all of them keep the actor, the reason and the batch.
-PEER_TARGETS: Final = tuple(
-    Target(operation, store, (operation, peer), 1.0)
-    for operation in ("sweep", "undo", "as_of")
-    for store in STORES
-    for peer in PEERS
-)
 
 
 class Results:
@@ -108,6 +54,12 @@ class Results:
         """How many a second, round by round."""
         found = sorted(self._found[operation, system, store], key=lambda one: one["round"])
         return [one["count"] / one["seconds"] for one in found if one["seconds"]]
+
+    def quickest(self, operation: str, system: str, store: str) -> Result | None:
+        """The round that others on the machine disturbed least."""
+        return min(
+            self._found[operation, system, store], key=lambda one: one["seconds"], default=None
+        )
 
     def by_hand(self, operation: str, system: str, store: str) -> bool:
         """Whether the system has no such operation, so that its user's code was measured."""
@@ -163,6 +115,46 @@ def markdown(results: Results, facts: dict[str, Any]) -> str:
     )
     made = (table(results) for table in tables)
     return "\n\n".join([*(table for table in made if table), _footnotes(results, facts)])
+
+
+def investigated(results: Results, facts: dict[str, Any]) -> str:
+    """Questions about the past of a large log, as Markdown; empty if none were asked."""
+    rows = []
+    for name, question in QUESTIONS.items():
+        for store in STORES:
+            one, floor = (
+                results.quickest(f"{name} {FILL}", system, store) for system in ASKED_SYSTEMS
+            )
+            if one:
+                met = question.is_met(one["count"], one["seconds"])
+                rows.append(
+                    [
+                        question.what,
+                        store,
+                        f"{one['count']:,} {question.unit}",
+                        f"{one['seconds']:,.2f} s",
+                        f"{one['count'] / one['seconds']:,.0f}",
+                        question.target(),
+                        "–" if met is None else "yes" if met else "no",
+                        f"{floor['count'] / floor['seconds']:,.0f}" if floor else "–",
+                        f"{one['growth_mb']:,.0f} MB",
+                    ]
+                )
+    if not rows:
+        return ""
+    head = [
+        "question",
+        "store",
+        "found",
+        "took",
+        "a second",
+        "target",
+        "met",
+        "the floor",
+        "memory",
+    ]
+    words = "The quickest round of each; the floor is a second, too:\n\n"
+    return words + _table(head, rows) + "\n\n" + _footnotes(results, facts)
 
 
 def summary(results: Results) -> str:

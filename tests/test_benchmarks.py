@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.tables import Results, markdown, summary
+from benchmarks.tables import Results, investigated, markdown, summary
 
 
 def result(system: str, seconds: float, round_: int = 0, **more: Any) -> dict[str, Any]:
@@ -74,3 +74,25 @@ def test_stock_that_saves_many_at_once_stands_beside_stock():
     text = table(result("modlog", 0.01), result("eventsourcing-500", 0.02))
     row = "| undo of the sweep | postgres | eventsourcing-500 | 2.00 | 2.00 – 2.00 | 10 | no |"
     assert row in text
+
+
+def asked(name: str, system: str, seconds: float, round_: int = 0, **more: Any) -> dict[str, Any]:
+    return result(system, seconds, round_, operation=f"{name} investigated", **more)
+
+
+def test_a_question_stands_with_its_quickest_round_beside_the_floor():
+    rounds = [asked("batch", "modlog", seconds, n) for n, seconds in enumerate((0.004, 0.002))]
+    text = investigated(Results([*rounds, asked("batch", "floor", 0.001)]), {})
+    row = "100 events | 0.00 s | 50,000 | 100,000 a second | no | 100,000 | 0 MB |"
+    assert f"| events of a batch | postgres | {row}" in text
+
+
+def test_a_question_about_the_whole_log_has_a_time_to_keep():
+    text = investigated(Results([asked("stats", "modlog", 4.9, growth_mb=12)]), {})
+    assert "| 100 events | 4.90 s | 20 | 5 s | yes | – | 12 MB |" in text
+    text = investigated(Results([asked("stats", "modlog", 5.1)]), {})
+    assert "| 5 s | no |" in text
+
+
+def test_without_questions_there_is_no_table_of_them():
+    assert investigated(Results([result("modlog", 0.01)]), {}) == ""

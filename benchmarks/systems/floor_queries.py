@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import orjson
 
+from benchmarks import large
+from benchmarks.systems.ledger import SWEEP
 from benchmarks.tasks import Measured, Stopwatch, Task
 from benchmarks.workload import (
     ACTORS,
@@ -51,6 +53,12 @@ _ACTOR: Final = (
     " ORDER BY e.position"
 )
 
+_ACTOR_IN_TIME: Final = (
+    f"SELECT {RECORDED} FROM {_SOURCES} WHERE a.actor_id = ? AND a.actor_kind || '' = ?"
+    " AND a.recorded_at >= ? AND a.recorded_at < ? ORDER BY e.position"
+)
+_BATCH: Final = f"SELECT {RECORDED} FROM {_SOURCES} WHERE a.batch_id = ? ORDER BY e.position"
+
 
 class Queries:
     """The queries, on whatever runs a statement and gives all its rows."""
@@ -81,6 +89,20 @@ class Queries:
                 for one in asked
             )
         return Measured(len(asked), watch.seconds, found)
+
+    def actor_in_time(self, task: Task) -> Measured:
+        actor, *window = large.actor_in_time(task.n)
+        since, until = (int(instant.timestamp()) * 1_000_000 for instant in window)
+        return self._counted(_ACTOR_IN_TIME, (actor["id"], actor["kind"], since, until))
+
+    def batch(self, task: Task) -> Measured:
+        return self._counted(_BATCH, (SWEEP,))
+
+    def _counted(self, sql: str, params: Sequence[Any]) -> Measured:
+        watch = Stopwatch()
+        with watch.running():
+            found = len(self._events(sql, params))
+        return Measured(found, watch.seconds, found)
 
     def _events(self, sql: str, params: Sequence[Any]) -> list[dict[str, Any]]:
         return [

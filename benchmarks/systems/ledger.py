@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import Any, Final, Literal
 
 import modlog
-from benchmarks import large
+from benchmarks import investigations, large
 from benchmarks.places import Place
 from benchmarks.real import Loading
 from benchmarks.tasks import Measured, Stopwatch, Task, timed
@@ -102,6 +102,17 @@ class Modlog:
 
     def fill_growth(self, task: Task) -> None:
         large.fill(self._place, task.n)
+        if task.n <= _VERIFIED:
+            assert self._log.verify().ok
+
+    def fill_investigated(self, task: Task) -> None:
+        """A large log that ends with a sweep, part of which has been reverted."""
+        ids = account_ids(investigations.swept(task.n))
+        large.fill(self._place, task.n - len(ids))
+        self.delete_all(ids, SWEEP)
+        with modlog.acting(_SECOND, reason="a mistake"):
+            mistaken = ids[: investigations.put_right(task.n)]
+            self._log.revert(Selection(batch_id=SWEEP, account_id=mistaken))
         if task.n <= _VERIFIED:
             assert self._log.verify().ok
 
@@ -235,6 +246,33 @@ class Modlog:
                 found += len(list(self._log.events(selection)))
         return Measured(len(asked), watch.seconds, found)
 
+    def actor_in_time(self, task: Task) -> Measured:
+        """All that one actor did in the second half of a large log."""
+        actor, since, until = large.actor_in_time(task.n)
+        return self._counted(Selection(actor=modlog.Actor(**actor), since=since, until=until))
+
+    def batch(self, task: Task) -> Measured:
+        return self._counted(Selection(batch_id=SWEEP))
+
+    def _counted(self, selection: Selection) -> Measured:
+        watch = Stopwatch()
+        with watch.running():
+            found = sum(1 for _ in self._log.events(selection))
+        return Measured(found, watch.seconds, found)
+
+    def impact(self, task: Task) -> Measured:
+        return self._looked_at(task, Selection(batch_id=SWEEP))
+
+    def impact_of_all(self, task: Task) -> Measured:
+        return self._looked_at(task, Selection())
+
+    def _looked_at(self, task: Task, selection: Selection) -> Measured:
+        watch = Stopwatch()
+        with watch.running():
+            impact = self._log.impact(selection)
+        assert impact.began["deletion"] == investigations.swept(task.n), impact
+        return Measured(impact.events, watch.seconds, dict(impact.remarks))
+
     def replay(self, task: Task) -> Measured:
         watch = Stopwatch()
         store = self._log._work.store
@@ -253,8 +291,8 @@ class Modlog:
         watch = Stopwatch()
         with TemporaryFile() as file, watch.running():
             outcome = self._log.export(file, format=format)
-        assert outcome.events == task.n
-        return Measured(task.n, watch.seconds)
+        assert outcome.events == self._log.head
+        return Measured(outcome.events, watch.seconds)
 
     def verify(self, task: Task) -> Measured:
         watch = Stopwatch()

@@ -1,6 +1,7 @@
 """When something first held of an account."""
 
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,12 @@ def test_it_is_the_first_event_whose_replay_satisfies(history, name):
         if holds(account(id_, events[:number], at, event["version"])):
             right = event["version"]
             break
-    found = first_held(history, history[0].account_id, lambda one: holds(plain_account(one)))
+    found = first_held(
+        history,
+        history[0].account_id,
+        lambda one: holds(plain_account(one)),
+        attrgetter("recorded_at"),
+    )
     assert (found and found.version) == right
 
 
@@ -98,6 +104,19 @@ def test_each_event_is_asked_about_at_the_instant_of_its_recording(log, clock):
     log.note("a", "of before it was over", occurred_at=start, **WAN)
     free = log.bisect("a", lambda one: one.sanctions and one.status is Status.ACTIVE)
     assert free.type == "account.noted"
+
+
+def test_imported_history_is_asked_about_when_it_happened(log, clock):
+    then = clock() - timedelta(days=900)
+    of_old = log.suspend("a", until=then + timedelta(days=1), occurred_at=then, **WAN)
+
+    def suspended(one):
+        return one.status is Status.SUSPENDED
+
+    assert log.bisect("a", suspended) is None
+    assert log.bisect("a", suspended, clock="occurred") == of_old
+    with pytest.raises(InvalidInputError, match="recorded or occurred, not 'noon'"):
+        log.bisect("a", suspended, clock="noon")
 
 
 def test_a_predicate_may_change_what_it_is_given(log):

@@ -19,6 +19,7 @@ from modlog._domain.impacts import ImpactLine
 from modlog._domain.selection import Selection
 from modlog._errors import InvalidInputError
 from modlog._services.forensics.impacts import Impact
+from modlog._services.views import ClockName
 from modlog._storage.impacts import Repair
 
 # So many accounts of an impact are shown; --json has them all.
@@ -32,6 +33,12 @@ _SHOWN: Final = 10
 )
 @click.option("--flagged", metavar="LABEL", help="It first had a flag of this label.")
 @click.option("--protected", is_flag=True, help="It was first protected.")
+@click.option(
+    "--clock",
+    type=click.Choice(["recorded", "occurred"]),
+    default="recorded",
+    help="At which instant of each event: recorded (as left out), or when it happened.",
+)
 @options
 def bisect(
     *,
@@ -39,6 +46,7 @@ def bisect(
     status: str | None,
     flagged: str | None,
     protected: bool,
+    clock: ClockName,
     url: str,
     schema: str | None,
     as_json: bool,
@@ -61,7 +69,7 @@ def bisect(
         )
 
     with reading(url, schema) as log:
-        event = log.bisect(account_id, held)
+        event = log.bisect(account_id, held, clock=clock)
     if event is None:
         complain("that never held")
         click.get_current_context().exit(NO)

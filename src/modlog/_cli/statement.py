@@ -6,14 +6,14 @@ import click
 
 from modlog._cli.answers import statement_data
 from modlog._cli.calling import options, print_json, reading, tell
-from modlog._cli.completing import account_ids
 from modlog._cli.escaping import visible
 from modlog._cli.mappings import mapping_from
+from modlog._cli.near import on_account
 from modlog._cli.viewing import Viewpoint, viewed
 
 
 @click.command()
-@click.argument("account_id", metavar="ID", shell_complete=account_ids)
+@on_account
 @click.option("--names", is_flag=True, help="Also tell who acted, by name.")
 @click.option(
     "--words",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from modlog._domain.account import Account, AccountState, Happened, Moves, account_at, replay
@@ -18,14 +19,17 @@ def moves_of(history: Sequence[_H]) -> Iterator[tuple[_H, Moves]]:
 
 
 def first_held(
-    history: Sequence[RecordedEvent], account_id: str, predicate: Callable[[Account], object]
+    history: Sequence[RecordedEvent],
+    account_id: str,
+    predicate: Callable[[Account], object],
+    instant: Callable[[RecordedEvent], datetime],
 ) -> RecordedEvent | None:
-    """The event after which something first held of the account, at the instant it was recorded.
+    """The event after which something first held of the account, at that instant of the event.
 
     It need not have held ever since, so every event is looked at, in order.
     """
     for event, _, state in steps_of(history):
-        if predicate(account_at(account_id, state, event.recorded_at)):
+        if predicate(account_at(account_id, state, instant(event))):
             return event
     return None
 

@@ -89,8 +89,7 @@ class View:
         Raises:
             InvalidInputError: a position beyond the log's end, a naive datetime.
         """
-        if clock not in _CLOCKS:
-            raise InvalidInputError(f"clock must be recorded or occurred, not {shown(clock)}")
+        check_clock(clock)
         if isinstance(moment, int) and not isinstance(moment, bool):
             if clock == "occurred":
                 raise InvalidInputError("clock='occurred' goes with an instant, not a position")
@@ -372,6 +371,16 @@ class View:
             return self._at or now  # type: ignore[return-value]
         with self._work.reader() as reader:
             return self._instant(reader)
+
+
+def check_clock(clock: object) -> None:
+    """Refuse what is no clock.
+
+    Raises:
+        InvalidInputError: it is neither "recorded" nor "occurred".
+    """
+    if clock not in _CLOCKS:
+        raise InvalidInputError(f"clock must be recorded or occurred, not {shown(clock)}")
 
 
 def _unknown(account_id: str) -> AccountNotFoundError:

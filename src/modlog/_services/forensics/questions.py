@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from modlog._domain.account import Account
@@ -19,7 +20,7 @@ from modlog._services.forensics.dsa.records import DsaRecord, dsa_records
 from modlog._services.forensics.impacts import Impact, impact
 from modlog._services.forensics.reports import Report, ReportProgress, report
 from modlog._services.questions import Questions
-from modlog._services.views import View
+from modlog._services.views import ClockName, View, check_clock
 from modlog._storage.figures import figures
 
 
@@ -62,22 +63,30 @@ class Forensics(Questions):
         return _view(self).statement(account_id, names=names)
 
     def bisect(
-        self, account_id: str, predicate: Callable[[Account], object]
+        self,
+        account_id: str,
+        predicate: Callable[[Account], object],
+        *,
+        clock: ClockName = "recorded",
     ) -> RecordedEvent | None:
         """The event after which something first held of an account; None if it never did.
 
         Args:
             account_id: the account.
-            predicate: called with the `Account` as it was after each of its events in turn, at the
-                instant of that event's recording; what it returns is taken for true or false. It
-                need not have held ever since.
+            predicate: called with the `Account` as it was after each of its events in turn; what
+                it returns is taken for true or false. It need not have held ever since.
+            clock: at which instant of each event that is: when it was "recorded", or when it
+                "occurred", as imported history needs it: a suspension may have ended long before
+                it was recorded.
 
         Raises:
             AccountNotFoundError: the ledger has no event of it.
         """
         if not callable(predicate):
             raise InvalidInputError(f"predicate must be something to call, not {shown(predicate)}")
-        return first_held(self.history(account_id), account_id, predicate)
+        check_clock(clock)
+        instant = attrgetter(f"{clock}_at")
+        return first_held(self.history(account_id), account_id, predicate, instant)
 
     def stats(self, selection: Selection | None = None, by: By = "actor") -> list[Figures]:
         """Figures of sanctions and flags: how many, and what became of them up to now.

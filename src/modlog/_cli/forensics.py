@@ -192,17 +192,22 @@ def _facts(found: Impact, shown: list[ImpactLine]) -> Iterator[tuple[str, Any]]:
     yield "events", f"{found.events:,}"
     yield "accounts", f"{found.accounts:,}"
     for kind, number in found.began.items():
-        yield kind, f"{number:,}, of which {found.standing.get(kind, 0):,} stand"
+        name = "creation" if kind == "existence" else kind
+        yield name, f"{number:,}, of which {found.standing.get(kind, 0):,} stand"
     for one in found.repairs:
         yield "put right", _repair(one)
-    yield "by several batches", f"{found.several_batches:,} accounts"
+    yield "by several batches", _accounts(found.several_batches)
     for code, number in found.remarks.items():
-        yield "to do", f"{code}: {number:,} accounts"
+        yield "to do", f"{code}: {_accounts(number)}"
     for line in shown:
         left = ", ".join(remark.code for remark in line.remarks) or "nothing to do"
         yield line.account_id, f"{line.status}: {left}"
     if found.accounts > len(shown):
         yield "", f"{len(shown)} of {found.accounts:,} accounts are shown; --json has them all"
+
+
+def _accounts(number: int) -> str:
+    return f"{number:,} account{'' if number == 1 else 's'}"
 
 
 def _repair(one: Repair) -> str:

@@ -137,23 +137,28 @@ class Elsewhere:
     """What a chunk of an import has to know of the ledger, to take lines of an export.
 
     Attributes:
+        expected: whether there are such lines at all: other records are not to cost more for it.
         lines: what the ledger has at the places of such lines, and those taken meanwhile.
         histories: of accounts in which events are reverted: that takes a replay.
     """
 
+    expected: bool = False
     lines: dict[tuple[str, int], ExportLine] = field(factory=dict)
     histories: dict[str, list[Happened]] = field(factory=dict)
 
     @classmethod
     def looked_up(
-        cls, writer: Writer, records: Iterable[object], states: Mapping[str, AccountState]
+        cls,
+        writer: Writer,
+        records: Iterable[Mapping[str, Any]],
+        states: Mapping[str, AccountState],
     ) -> Elsewhere:
         """What is there, on accounts whose states and streams are known."""
+        # Of commands this asks nothing more, so that they cost no call.
+        lines = [record for record in records if "do" not in record and is_export_line(record)]
         behind: dict[str, set[int]] = {}
         reverted: set[str] = set()
-        for record in records:
-            if not is_export_line(record):
-                continue
+        for record in lines:
             account_id, version = record.get("account_id"), record["version"]
             if not (isinstance(account_id, str) and is_storable(account_id)):
                 continue
@@ -162,7 +167,7 @@ class Elsewhere:
             state = states.get(account_id)
             if state and isinstance(version, int) and version <= state.version:
                 behind.setdefault(account_id, set()).add(version)
-        return cls(_lines(writer, behind), _histories(writer, sorted(reverted)))
+        return cls(bool(lines), _lines(writer, behind), _histories(writer, sorted(reverted)))
 
     def has(self, line: ExportLine, version: int) -> bool:
         """Whether the ledger, where the account is at this version, has the line's event.
@@ -194,7 +199,7 @@ class Elsewhere:
         self, account_id: str, state: AccountState, version: int, at: datetime, event: AccountEvent
     ) -> Moves:
         """Have an event take hold of its account's state, and tell what that changes."""
-        history = self.histories.get(account_id)
+        history = self.histories.get(account_id) if self.expected else None
         if history is not None:
             history.append(Entry(version=version, occurred_at=at, event=event))
         if history is None or not isinstance(event, EventsReverted):

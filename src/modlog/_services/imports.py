@@ -236,7 +236,7 @@ class _Chunk:
         )
 
     def _take(self, given_record: object) -> None:
-        if is_export_line(given_record):
+        if self._elsewhere.expected and is_export_line(given_record):
             self._take_line(given_record)
             return
         record, shape, account_id, command = read_command(given_record)

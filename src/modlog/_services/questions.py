@@ -143,7 +143,7 @@ class Questions:
         while head > 0:
             start = max(head - size, 0)
             piece = both(condition, after_position(start))
-            found = list(self._paged(Pages(piece, head).next))
+            found = list(self._paged(Pages(piece, head, start).next))
             yield from reversed(found)
             head = start
             if len(found) < PAGE:
@@ -212,9 +212,10 @@ class Questions:
                 # Asked anew, as an instant that lay ahead may have passed; and by position,
                 # as whoever follows wants what is new.
                 condition = replaced(reader.condition(selection), way="position")
-                events = reader.events_page(condition, after, head)
+                pages = Pages(condition, head, after)
+                events = pages.next(reader)
             yield from events
-            after = max(after, events[-1].position if events else head)
+            after = pages.after
             if events:
                 wait = Backoff(timeout)
             elif wait.left > 0:

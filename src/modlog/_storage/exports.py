@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import orjson
+
 from modlog._domain.values import FIRST_INSTANT, LAST_INSTANT, to_micros
 from modlog._errors import CorruptEventError, InvalidInputError
-from modlog._storage.codec import data_text, metadata_from, schema_of
+from modlog._storage.codec import data_text, schema_of
 from modlog._storage.database import Row
 
 # The names, for ever: files that were written with them are read back.
@@ -64,8 +66,9 @@ def flat(row: Sequence[Any]) -> Row:
         if not (_FIRST <= recorded_at <= _LAST and _FIRST <= occurred_at <= _LAST):
             raise ValueError("its instants lie outside the years 1 to 9999")
         text = data_text(type_name, schema, data, personal)
-        if metadata is not None:
-            metadata_from(metadata)  # what is passed on as it is must be JSON
+        # What is passed on as it is must be JSON all the same.
+        if metadata is not None and not isinstance(orjson.loads(metadata), dict):
+            raise ValueError("its metadata are no JSON object")
     except (InvalidInputError, ValueError, TypeError, AttributeError) as error:
         raise CorruptEventError(f"the event at position {position} is damaged: {error}") from error
     return (

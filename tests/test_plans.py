@@ -137,6 +137,12 @@ QUERIES = {
         "acts_batch",
     ),
     "events of an actor": (lambda log: list(log.events(Selection(actor="bot-7"))), "acts_actor"),
+    "events of an actor in a time": (
+        lambda log: list(
+            log.events(Selection(actor="bot-7", since=START, until=START + timedelta(days=1)))
+        ),
+        "acts_actor",
+    ),
     "events of an actor of a kind": (
         lambda log: list(log.events(Selection(actor=Actor.bot("bot-7")))),
         "acts_actor",
@@ -232,6 +238,13 @@ RARE = ("acts_batch", "acts_actor", "acts_type", "acts_kind", "acts_correlation"
 @pytest.mark.parametrize("name", [name for name, (_, index) in QUERIES.items() if index in RARE])
 def test_queries_use_an_index_without_statistics(new_log, name):
     test_queries_use_an_index(new_log, name)
+
+
+def test_an_impact_of_everything_looks_up_no_acts_to_count_events(log):
+    with traced(log) as seen:
+        log.impact()
+    (counting,) = [sql for sql, _ in seen if "GROUP BY e.stream" in sql]
+    assert "modlog_acts" not in counting
 
 
 def test_the_database_works_figures_out(log):

@@ -53,9 +53,8 @@ OpenChunk = Callable[[], AbstractContextManager[Writer]]
 
 _IMPORTER: Final = Actor.system("import")
 _UNKNOWN: Final = AccountState()
-# How many accounts' states an import keeps from one chunk to the next, and actors: to keep more
-# of them costs as much as to look them up again.
-_KEPT_STATES: Final = 10_000
+# How many actors an import keeps: a log may have as many as it has records.
+_KEPT_ACTORS: Final = 10_000
 
 
 class _RejectedBeforeError(ModlogError):
@@ -134,32 +133,16 @@ class _Import:
 
     Attributes:
         keeps_refused: whether records that are refused become notes.
-        states: of accounts, good for as long as nobody else has written.
-        streams: their numbers, likewise.
-        head: the position at which they are good; -1 for never.
         reason: of records that give none.
     """
 
     batch_id: str
     keeps_refused: bool
-    states: dict[str, AccountState] = field(factory=dict)
-    streams: dict[str, int] = field(factory=dict)
-    head: int = -1
     reason: str = field(init=False)
     _actors: dict[object, Actor] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.reason = f"{IMPORTED_WITH}{self.batch_id}"
-
-    def load(self, writer: Writer, account_ids: set[str]) -> None:
-        """Have the states of these accounts, as they are now."""
-        if self.head != writer.head.position or len(self.states) > _KEPT_STATES:
-            self.states, self.streams = {}, {}
-        writer.streams.update(self.streams)
-        missing = [id_ for id_ in account_ids if id_ not in self.states]
-        if missing:
-            self.states.update(writer.states(missing))
-        self.head = -1  # good again once what is decided on them is written
 
     def actor(self, value: object) -> Actor:
         """The actor of a record; the same few stand in most of them."""
@@ -173,7 +156,7 @@ class _Import:
         except (KeyError, TypeError):
             pass
         actor = Actor.parsed(value)
-        if cache_key is not None and len(self._actors) < _KEPT_STATES:
+        if cache_key is not None and len(self._actors) < _KEPT_ACTORS:
             self._actors[cache_key] = actor
         return actor
 
@@ -185,12 +168,14 @@ class _Chunk:
     Attributes:
         batch: what the records have led to.
         keys: rows of the keys of records that were taken, and of those that were rejected.
+        states: of the accounts that records name, as the records so far have left them.
     """
 
     importing: _Import
     writer: Writer
     batch: Batch = field(init=False)
     keys: list[KeyRow] = field(factory=list)
+    states: dict[str, AccountState] = field(factory=dict)
     before: dict[str, AccountState] = field(factory=dict)
     rejected: list[Rejection] = field(factory=list)
     recorded: int = 0
@@ -207,9 +192,9 @@ class _Chunk:
     def look_up(self, block: Sequence[tuple[int, object]]) -> None:
         """Have everything that records are decided on."""
         named = [record for _, record in block if is_mapping(record)]
-        self.importing.load(self.writer, set(texts_in(named, "account_id")))
+        self.states = self.writer.states(list(set(texts_in(named, "account_id"))))
         self._answered = self.writer.answered(texts_in(named, "key"))
-        self._elsewhere = Elsewhere.looked_up(self.writer, named, self.importing.states)
+        self._elsewhere = Elsewhere.looked_up(self.writer, named, self.states)
 
     def take(self, block: Sequence[tuple[int, object]]) -> None:
         """Decide each record on the state that the ones before it left."""
@@ -222,7 +207,7 @@ class _Chunk:
                 self._reject(line, record, error)
         for id_, old in self.before.items():
             stream = self.writer.streams[id_]
-            self.batch.changes.turn(stream, old, self.importing.states[id_])
+            self.batch.changes.turn(stream, old, self.states[id_])
 
     def _reject(self, line: int, record: object, error: ModlogError) -> None:
         self.rejected.append(
@@ -267,7 +252,7 @@ class _Chunk:
     def _take_line(self, record: Mapping[str, Any]) -> None:
         """Take what happened elsewhere as it was recorded: nothing is decided again."""
         line = read_line(record, self.importing.actor)
-        state = (line and self.importing.states.get(line.account_id)) or AccountState()
+        state = (line and self.states.get(line.account_id)) or AccountState()
         if line is None or self._elsewhere.has(line, state.version):
             self.skipped += 1
         else:
@@ -296,7 +281,7 @@ class _Chunk:
         envelope: Envelope,
         at: datetime,
     ) -> None:
-        state = self.importing.states.get(account_id) or AccountState()
+        state = self.states.get(account_id) or AccountState()
         opens = state.version == 0 and not isinstance(command, AccountCreated)
         event: AccountEvent
         try:
@@ -323,7 +308,7 @@ class _Chunk:
         if state.version and at < state.latest:
             self.late += 1
         self._record(account_id, state, event, envelope, at)
-        self.importing.states[account_id] = state
+        self.states[account_id] = state
         self.recorded += 1
 
     def _is_answered(self, request: bytes, key: str) -> bool:
@@ -372,8 +357,6 @@ class _Chunk:
     def write(self) -> None:
         """Write the events, what they change, and their keys."""
         self.writer.write(self.batch, self.keys)
-        self.importing.head = self.writer.head.position
-        self.importing.streams = self.writer.streams
 
     def added_to(self, outcome: IngestOutcome) -> IngestOutcome:
         """The outcome so far, with this chunk's."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
@@ -298,7 +297,6 @@ class Changes:
         return new, moved, changed
 
 
-@lru_cache(maxsize=64)
 def _statements(prefix: str) -> tuple[str, str, str]:
     """What closes spans, moves accounts on, and changes profiles as well."""
     moved = f"UPDATE {prefix}accounts SET version = ?, latest = ?, in_order = ?"

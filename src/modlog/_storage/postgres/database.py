@@ -10,7 +10,7 @@ import select
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -35,7 +35,6 @@ ADVISORY: Final = 120325193625447
 _COPY_FROM: Final = 20
 
 
-@lru_cache(maxsize=512)
 def _numbered(sql: str) -> str:
     return sql.replace("?", "%s")
 

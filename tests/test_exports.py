@@ -220,6 +220,9 @@ def test_an_outcome_tells_where_to_go_on(log, tmp_path):
     both = (tmp_path / "first.jsonl").read_bytes() + (tmp_path / "rest.jsonl").read_bytes()
     assert both == exported(log)
     assert log.export(tmp_path / "0.csv", Selection(account_id="nobody")).last == 0
+    long_ago = Selection(occurred_until=datetime(2000, 1, 1, tzinfo=UTC))
+    for some in (long_ago, Selection(up_to_position=3)):
+        assert log.export(os.devnull, some, format="csv").head == log.head
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -95,7 +95,14 @@ def test_no_page_goes_through_the_rest_of_the_log(log, spans):
 
 def test_where_little_is_found_windows_grow(log, spans, monkeypatch):
     monkeypatch.setattr(reading, "PAGE", 1)
-    found = list(log.events(Selection(positions=[120])))
+    found = log.subscribe(follow=False, selection=Selection(positions=[120]))
 
     assert [event.position for event in found] == [120]
     assert len(spans) < 10
+
+
+def test_windows_lie_within_the_bounds(log, spans):
+    found = list(log.events(Selection(since=SINCE, up_to_position=80)))
+
+    assert [event.position for event in found] == list(range(60, 81))
+    assert spans == [(21, 21)]

@@ -215,7 +215,7 @@ class Questions:
                 pages = Pages(condition, head, after)
                 events = pages.next(reader)
             yield from events
-            after = pages.after
+            after = pages.after if events else max(after, head)
             if events:
                 wait = Backoff(timeout)
             elif wait.left > 0:

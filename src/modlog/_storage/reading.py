@@ -291,8 +291,8 @@ class Pages:
     Acts have the positions of their first events for numbers, and those of one transaction lie
     beside each other. So the selected acts are taken in windows of whole transactions, and each
     window's events are sorted by themselves. What occurred between two instants lies anywhere in
-    the log: of these, the next positions are looked up, many at once. Everything else is looked for
-    in windows of positions, twice as wide as what the last one went through: without statistics, or
+    the log: of these, the next positions are looked up, many at once. By position, events are
+    looked for in windows, twice as wide as what the last one went through: without statistics, or
     with a plan for any bounds, PostgreSQL sorts all that lies within the bounds for each page.
     """
 
@@ -314,12 +314,16 @@ class Pages:
             return self._of_acts(reader)
         if self.condition.way == "occurred":
             return self._at_positions(reader)
-        return self._in_windows(reader)
+        if self.condition.way == "position":
+            return self._in_windows(reader)
+        return self._moved(reader.rows_page(self.condition, self.after, self.head))
 
     def _in_windows(self, reader: Reader) -> list[Row]:
         page: list[Row] = []
-        while not page and self.after < self.head:
-            end = min(self.after + max(PAGE, 2 * self._covered), self.head)
+        self.after = max(self.after, self.condition.after)
+        last = self.head if self.condition.up_to is None else min(self.head, self.condition.up_to)
+        while not page and self.after < last:
+            end = min(self.after + max(PAGE, 2 * self._covered), last)
             page = reader.rows_page(self.condition, self.after, end)
             end = page[-1][0] if len(page) == PAGE else end
             self._covered, self.after = end - self.after, end

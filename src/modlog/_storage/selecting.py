@@ -35,12 +35,16 @@ class Condition:
         way: what leads to few events: their acts, their streams, their positions, or when they
             occurred.
         acts: what of it is asked of acts alone, and its parameters.
+        after: it holds for no event up to this position.
+        up_to: it holds for no event after this position; None if that is not known.
     """
 
     sql: str
     params: tuple[Any, ...]
     way: Way = "position"
     acts: _Part = ("1 = 1", ())
+    after: int = 0
+    up_to: int | None = None
 
 
 EVERY_EVENT: Final = Condition("1 = 1", ())
@@ -54,10 +58,11 @@ def condition_of(
     acts = [_among(database, f"a.{name}", given[name]) for name in _OF_ACTS if name in given]
     if "actor" in given:
         acts.append(_by_actors(given["actor"]))
-    parts = [*acts, *_places(given, database), *_bounds(given, position_before)]
+    after, last = _range(given, position_before)
+    parts = [*acts, *_places(given, database), *_bounds(after, last)]
     if occurred := _occurred(given, position_before):
         parts.append(occurred)
-    return Condition(*_all_of(parts), _way(given), _all_of(acts))
+    return Condition(*_all_of(parts), _way(given), _all_of(acts), after, last)
 
 
 def _way(given: Mapping[str, Any]) -> Way:
@@ -77,18 +82,23 @@ def _places(given: Mapping[str, Any], database: Database) -> Iterator[_Part]:
         yield _among(database, "e.position", given["positions"])
 
 
-def _bounds(
+def _range(
     given: Mapping[str, Any], position_before: Callable[[datetime], int]
-) -> Iterator[_Part]:
-    # Instants grow with positions, so a time window is a range of the log.
+) -> tuple[int, int | None]:
+    """After which position, and up to which, they lie: instants grow with positions."""
+    after, last = [given.get("after_position", 0)], [given.get("up_to_position")]
     if "since" in given:
-        yield "e.position > ?", (position_before(given["since"]),)
+        after.append(position_before(given["since"]))
     if "until" in given:
-        yield "e.position <= ?", (position_before(given["until"]),)
-    if "after_position" in given:
-        yield "e.position > ?", (given["after_position"],)
-    if "up_to_position" in given:
-        yield "e.position <= ?", (given["up_to_position"],)
+        last.append(position_before(given["until"]))
+    return max(after), min((one for one in last if one is not None), default=None)
+
+
+def _bounds(after: int, last: int | None) -> Iterator[_Part]:
+    if after:
+        yield "e.position > ?", (after,)
+    if last is not None:
+        yield "e.position <= ?", (last,)
 
 
 def _occurred(given: Mapping[str, Any], position_before: Callable[[datetime], int]) -> _Part | None:

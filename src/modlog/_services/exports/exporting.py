@@ -92,6 +92,7 @@ class _Events:
 
     work: Work
     pages: Pages
+    head: int
     progress: Callable[[ExportProgress], object] | None
     limit: int | None
     events: int = 0
@@ -110,7 +111,7 @@ class _Events:
             self.last = page[-1][0]
             if self.progress:
                 self.progress(
-                    ExportProgress(events=self.events, position=self.last, head=self.pages.head)
+                    ExportProgress(events=self.events, position=self.last, head=self.head)
                 )
 
 
@@ -157,7 +158,7 @@ class Exports:
         with output(target, force=force, packed=packed) as file:
             _WRITERS[chosen](events, file)
         return ExportOutcome(
-            events=events.events, last=events.last, head=events.pages.head, format=chosen
+            events=events.events, last=events.last, head=events.head, format=chosen
         )
 
     def to_arrow(self, selection: Selection | None = None, *, batches: bool = False) -> Any:
@@ -194,8 +195,9 @@ class Exports:
             limit = checked_whole(limit, "limit", MAX_POSITION)
         checked_callable(progress, "progress")
         with self._work.reader() as reader:
-            pages = Pages(reader.condition(selection), reader.head().position)
-        return _Events(self._work, pages, progress, limit)
+            head = reader.head().position
+            pages = Pages(reader.condition(selection), head)
+        return _Events(self._work, pages, head, progress, limit)
 
 
 def _path(target: str | PathLike[str]) -> str:

@@ -232,6 +232,9 @@ class Pool(Generic[_C]):
 
     Safe between threads. After a fork the child opens connections of its own and leaves the
     parent's alone: closing them would take the parent's locks and sockets away.
+
+    Not `psycopg_pool`: it knows PostgreSQL only, and SQLite's files are the ones that must be
+    closed before a fork; its threads that mind the pool do not live on in a forked child.
     """
 
     # How long a fork waits for other threads to give their connections back, in seconds.

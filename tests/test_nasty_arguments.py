@@ -313,7 +313,6 @@ NOT_HERE = {
     "Guardrails.needs_approval": "the ledger calls it",
     "Guardrails.own_refusal": "the ledger calls it",
     "Selection.given": "the ledger calls it",
-    "Selection.data": "the ledger calls it",
     "View.states_of": "the ledger calls it",
     "View.states": "the ledger calls it",
     "View.states_of_page": "the ledger calls it",
@@ -373,7 +372,7 @@ def public_callables() -> Iterator[tuple[str, Callable]]:
         if isinstance(thing, type):
             for attribute, member in inspect.getmembers(thing, callable):
                 own = (getattr(member, "__module__", "") or "").startswith("modlog")
-                if own and not attribute.startswith("_"):
+                if own and not attribute.startswith("_") and attribute != "as_dict":
                     yield f"{name}.{attribute}", member
 
 

@@ -153,6 +153,7 @@ def tree(docstring: str) -> dict[str, str]:
 class TestImports:
     # What must not be loaded, and what must not be asked for, by an import alone.
     LAZY = ("hypothesis", "psycopg", "click", "rich", "pytest", "jsonschema", "pyarrow", "jinja2")
+    LAZY += ("pydantic", "pydantic_core", "fastapi")
 
     def test_need_no_optional_package(self):
         loaded = modules_after("import modlog")

@@ -167,7 +167,7 @@ def answers(log: modlog.ModLog, schema: int) -> dict:
         "events": [told_of(event) for event in log.events()],
         "histories": {id_: [event.position for event in log.history(id_)] for id_ in ids},
         "selected": {
-            str(selection.data()): [event.position for event in log.events(selection)]
+            str(selection.as_dict()): [event.position for event in log.events(selection)]
             for selection in selections
         },
         "views": {name: [view.count(), list(view.accounts())] for name, view in views.items()},

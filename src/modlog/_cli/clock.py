@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from attrs import asdict
 
 from modlog._cli.acting import actor_of, as_actor
 from modlog._cli.calling import options, print_json, writing
@@ -36,7 +35,7 @@ def accept_clock(
     with writing(url, schema) as log:
         accepted = log.accept_clock(reason=reason, actor=who, dry_run=dry_run)
     if as_json:
-        print_json(asdict(accepted))
+        print_json(accepted.as_dict())
         return
     click.echo(
         f"{'would go on' if dry_run else 'goes on'} after position {accepted.position:,} from "

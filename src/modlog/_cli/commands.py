@@ -10,7 +10,6 @@ import click
 from attrs import frozen
 
 from modlog._cli.acting import actor_of, as_actor
-from modlog._cli.answers import event_data
 from modlog._cli.calling import options, print_json, writing
 from modlog._cli.completing import batch_ids
 from modlog._cli.instants import INSTANT
@@ -86,7 +85,7 @@ class _Asked:
             account = log.account(self.account_id)
             events = log.history(self.account_id) if account.sanctions else []
         if self.as_json:
-            print_json({**event_data(event), "status": account.status, "dry_run": self.dry_run})
+            print_json({**event.as_dict(), "status": account.status, "dry_run": self.dry_run})
             return
         from modlog._cli import terminal
 

@@ -8,11 +8,12 @@ from typing import Any, BinaryIO, Final
 
 import click
 import orjson
-from attrs import asdict, define, frozen
+from attrs import define, frozen
 
 from modlog._cli.calling import NO, complain, print_json
 from modlog._cli.escaping import visible
 from modlog._cli.mappings import mapping_from
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.selection import Selection
 from modlog._services.exports.outputs import output
 from modlog._services.forensics.dsa.records import DsaRecord
@@ -23,7 +24,7 @@ BATCH: Final = 100
 
 
 @frozen(kw_only=True)
-class DsaOutcome:
+class DsaOutcome(Jsonable):
     """What was written.
 
     Attributes:
@@ -67,7 +68,7 @@ def _complain_of(record: DsaRecord) -> None:
 
 def _tell(outcome: DsaOutcome, name: str, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(outcome))
+        print_json(outcome.as_dict())
         return
     click.echo(
         f"exported {outcome.statements:,} statements in {outcome.batches:,} requests to "

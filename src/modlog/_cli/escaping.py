@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 from unicodedata import category
-
-from modlog._domain.values import instant_text
 
 # All that may be unprintable: whatever is no ASCII letter, digit, mark or space.
 _SUSPECTS: Final = re.compile(r"[^ -~]")
@@ -22,7 +19,7 @@ def visible(text: str) -> str:
 
 def visible_json(value: object) -> str:
     """A value as JSON in one line, readable in any script, safe on a terminal."""
-    return visible_in_json(json.dumps(value, ensure_ascii=False, default=_plain))
+    return visible_in_json(json.dumps(value, ensure_ascii=False))
 
 
 def visible_in_json(text: str) -> str:
@@ -47,8 +44,3 @@ def _for_people(character: str) -> str:
 
 def _for_json(character: str) -> str:
     return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
-
-
-def _plain(value: object) -> object:
-    assert isinstance(value, datetime), f"{type(value).__name__} has no place in JSON"
-    return instant_text(value)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO, Final, Literal
 
 import click
-from attrs import asdict, define
+from attrs import define
 
 from modlog._cli.acting import bar
 from modlog._cli.calling import options, print_json, reading
@@ -81,7 +81,7 @@ def export(
             output, selection, format=format, force=force, limit=limit, progress=move
         )
     if as_json:
-        print_json(asdict(outcome))
+        print_json(outcome.as_dict())
     else:
         click.echo(
             f"exported {outcome.events:,} events up to position {outcome.head:,} to "

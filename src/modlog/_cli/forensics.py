@@ -7,9 +7,8 @@ from itertools import islice
 from typing import Any, Final
 
 import click
-from attrs import asdict
 
-from modlog._cli.answers import event_data, length_of, name_of
+from modlog._cli.answers import length_of, name_of
 from modlog._cli.calling import NO, complain, options, print_json, reading, tell
 from modlog._cli.near import on_account
 from modlog._cli.selecting import selecting
@@ -74,7 +73,7 @@ def bisect(
         complain("that never held")
         click.get_current_context().exit(NO)
     if as_json:
-        print_json(event_data(event))
+        print_json(event.as_dict())
         return
     from modlog._cli import terminal
 
@@ -100,7 +99,7 @@ def stats(*, selection: Selection, by: By, url: str, schema: str | None, as_json
         found = log.stats(selection, by)
     if as_json:
         for one in found:
-            print_json(asdict(one))
+            print_json(one.as_dict())
         return
     from modlog._cli import terminal
 
@@ -164,28 +163,12 @@ def impact(*, selection: Selection, url: str, schema: str | None, as_json: bool)
     with reading(url, schema) as log:
         found = log.impact(selection)
         if as_json:
-            print_json(_impact_data(found))
+            print_json({**found.as_dict(), "lines": [one.as_dict() for one in found.lines()]})
             return
         shown = list(islice(found.lines(), _SHOWN))
     from modlog._cli import terminal
 
     tell([terminal.rendered(terminal.facts(_facts(found, shown)))])
-
-
-def _impact_data(found: Impact) -> Mapping[str, object]:
-    return {
-        "selection": found.selection.data(),
-        "head": found.head,
-        "events": found.events,
-        "accounts": found.accounts,
-        "began": found.began,
-        "standing": found.standing,
-        "figures": asdict(found.figures),
-        "repairs": [asdict(one) for one in found.repairs],
-        "several_batches": found.several_batches,
-        "remarks": found.remarks,
-        "lines": [asdict(one) for one in found.lines()],
-    }
 
 
 def _facts(found: Impact, shown: list[ImpactLine]) -> Iterator[tuple[str, Any]]:

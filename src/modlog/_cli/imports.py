@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import click
-from attrs import asdict, define
+from attrs import define, evolve
 
 from modlog._cli.calling import NO, complain, options, print_json
 from modlog._cli.escaping import visible_json
@@ -90,7 +90,8 @@ def import_(
             watch.tell_how_far()
             raise
     if as_json:
-        print_json({**asdict(outcome, recurse=False), "rejected": len(outcome.rejected)})
+        told = evolve(outcome, rejected=[]).as_dict()
+        print_json({**told, "rejected": len(outcome.rejected)})
     else:
         from modlog._cli import terminal
 
@@ -153,7 +154,8 @@ class _Watch:
 
 
 def _rejection_data(rejection: Rejection) -> Mapping[str, object]:
-    fields = asdict(rejection, recurse=False)
+    # The record as it was read, so that it can be mended and loaded again.
+    fields = {**evolve(rejection, record=None).as_dict(), "record": rejection.record}
     return fields if fields.pop("known") is False else {**fields, "known": True}
 
 

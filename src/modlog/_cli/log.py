@@ -9,7 +9,7 @@ from itertools import groupby, islice
 import click
 from attrs import frozen
 
-from modlog._cli.answers import event_data, instant_of, name_of
+from modlog._cli.answers import instant_of, name_of
 from modlog._cli.calling import json_text, options, reading, tell
 from modlog._cli.escaping import visible
 from modlog._cli.selecting import selecting
@@ -111,7 +111,7 @@ def _acts(ledger: ModLog, selection: Selection, newest_first: bool) -> Iterator[
 def _in_json(entry: Entry) -> str:
     return json_text(
         {
-            **event_data(entry.first),
+            **entry.first.as_dict(),
             "last": entry.last,
             "types": entry.types,
             "actors": entry.actors,

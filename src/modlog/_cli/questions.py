@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 import click
-from attrs import asdict
 
-from modlog._cli.answers import account_data, blame_data, change_data, event_data
 from modlog._cli.calling import NO, options, print_json, reading, tell
 from modlog._cli.escaping import visible
 from modlog._cli.near import on_account
@@ -19,7 +17,6 @@ from modlog._domain.account import Status
 from modlog._domain.blame import blame
 from modlog._domain.selection import Selection
 from modlog._services.forensics.differences import AccountChange
-from modlog._services.integrity import VerificationReport
 
 
 @click.command()
@@ -40,7 +37,7 @@ def show(
         account, events = view.account(account_id), view.history(account_id)
     gone = [one for one in blame(events) if one.facet == "sanction" and not one.stands]
     if as_json:
-        print_json({**account_data(account), "gone": [blame_data(one) for one in gone]})
+        print_json({**account.as_dict(), "gone": [one.as_dict() for one in gone]})
         return
     from modlog._cli import terminal
 
@@ -62,7 +59,7 @@ def blame_(
         facets = blame(viewpoint.of(log).history(account_id))
     if as_json:
         for one in facets:
-            print_json(blame_data(one))
+            print_json(one.as_dict())
         return
     from modlog._cli import terminal
 
@@ -108,7 +105,7 @@ def whatif(*, selection: Selection, url: str, schema: str | None, as_json: bool)
 def _tell_changes(changes: Iterator[AccountChange], as_json: bool) -> None:
     if as_json:
         for change in changes:
-            print_json(change_data(change))
+            print_json(change.as_dict())
     else:
         tell(map(_changed, changes))
 
@@ -131,7 +128,7 @@ def history(account_id: str, url: str, schema: str | None, as_json: bool) -> Non
         events = log.history(account_id)
     if as_json:
         for event in events:
-            print_json(event_data(event))
+            print_json(event.as_dict())
         return
     from modlog._cli import terminal
 
@@ -165,7 +162,7 @@ def accounts(
         found = viewpoint.of(log).accounts(status=status or None, flagged=flagged)
         if as_json:
             for account in found:
-                print_json(account_data(account))
+                print_json(account.as_dict())
         else:
             tell(f"{account.status:<10} {visible(account.id)}" for account in found)
 
@@ -199,17 +196,13 @@ def verify(url: str, schema: str | None, as_json: bool) -> None:
     with reading(url, schema) as log:
         report = log.verify()
     if as_json:
-        print_json(_report_data(report))
+        print_json(report.as_dict())
     else:
         from modlog._cli import terminal
 
         terminal.show(terminal.verification(report))
     if not report.ok:
         click.get_current_context().exit(NO)
-
-
-def _report_data(report: VerificationReport) -> Mapping[str, object]:
-    return {"ok": report.ok, **asdict(report)}
 
 
 QUESTIONS: Final = (show, history, blame_, diff, whatif, accounts, count, verify)

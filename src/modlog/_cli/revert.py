@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import islice
 
 import click
-from attrs import asdict
 
 from modlog._cli.acting import actor_of, as_actor, ask, bar, yes
 from modlog._cli.calling import NO, complain, options, print_json, writing
@@ -88,15 +87,7 @@ def _show(plan: RevertPlan, as_json: bool) -> None:
 
 def _data(plan: RevertPlan) -> Mapping[str, object]:
     return {
-        "selection": plan.selection.data(),
-        "head": plan.head,
-        "accounts": plan.accounts,
-        "targets": plan.targets,
-        "idle": plan.idle,
-        "irreversible": plan.irreversible,
-        "before": plan.before,
-        "after": plan.after,
-        "unprotects": plan.unprotects,
+        **plan.as_dict(),
         "lines": [
             {
                 "account_id": line.account_id,
@@ -112,7 +103,7 @@ def _data(plan: RevertPlan) -> Mapping[str, object]:
 
 def _tell(outcome: RevertOutcome, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(outcome))
+        print_json(outcome.as_dict())
     else:
         from modlog._cli import plans, terminal
 

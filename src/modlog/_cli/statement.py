@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from modlog._cli.answers import statement_data
 from modlog._cli.calling import options, print_json, reading, tell
 from modlog._cli.escaping import visible
 from modlog._cli.mappings import mapping_from
@@ -43,6 +42,6 @@ def statement(
         told = viewpoint.of(log).statement(account_id, names=names)
     text = told.text(sentences)
     if as_json:
-        print_json({**statement_data(told), "text": text})
+        print_json({**told.as_dict(), "text": text})
         return
     tell(visible(line) for line in text.split("\n"))

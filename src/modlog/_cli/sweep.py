@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import BinaryIO
 
 import click
-from attrs import asdict
 
 from modlog._cli.acting import actor_of, as_actor, ask, bar, yes
 from modlog._cli.calling import NO, complain, options, print_json, reading, writing
@@ -109,31 +108,14 @@ def _show(planned: SweepPlan, as_json: bool) -> None:
     terminal.show(plans.of_sweep(planned))
 
 
-def _brief(planned: SweepPlan) -> dict[str, object]:
-    return {
-        "batch_id": planned.batch_id,
-        "state": planned.state,
-        "action": planned.action,
-        "arguments": planned.arguments,
-        "size": planned.size,
-        "counts": planned.counts,
-        "actor": asdict(planned.planned.actor),
-        "reason": planned.planned.reason,
-        "policy": planned.planned.policy,
-        "planned_at": planned.planned.recorded_at,
-        "needs_approval": planned.needs_approval,
-        "approved_by": asdict(planned.approved_by) if planned.approved_by else None,
-    }
-
-
 def _data(planned: SweepPlan) -> Mapping[str, object]:
     return {
-        **_brief(planned),
+        **planned.as_dict(),
         "digest": planned.digest,
         "statuses": planned.statuses,
         "protected": planned.protected,
         "refusals": planned.refusals,
-        "outliers": [asdict(one) for one in planned.outliers()],
+        "outliers": [one.as_dict() for one in planned.outliers()],
         "sample": planned.sample(),
         "guardrails": planned.planned.data["guardrails"],
         "reverted": planned.reverted(),
@@ -162,7 +144,7 @@ def show(batch: str, accounts: bool, url: str, schema: str | None, as_json: bool
 def _print_outcomes(planned: SweepPlan, as_json: bool) -> None:
     for line in planned.outcomes():
         if as_json:
-            print_json(asdict(line))
+            print_json(line.as_dict())
         else:
             rule = f"  {line.rule}" if line.rule else ""
             click.echo(visible(f"{line.outcome:<8} {line.account_id}{rule}"))
@@ -223,7 +205,7 @@ def reject(
 
 def _tell(planned: SweepPlan, as_json: bool) -> None:
     if as_json:
-        print_json(_brief(planned))
+        print_json(planned.as_dict())
     else:
         click.echo(visible(f"{planned.state:<10} {planned.batch_id}"))
 
@@ -277,7 +259,7 @@ def _carry_out(log: ModLog, planned: SweepPlan, actor: str, own_account: str | N
 
 def _tell_outcome(planned: SweepPlan, as_json: bool) -> None:
     if as_json:
-        print_json(_brief(planned))
+        print_json(planned.as_dict())
     else:
         from modlog._cli import plans, terminal
 
@@ -302,7 +284,7 @@ def list_(url: str, schema: str | None, as_json: bool) -> None:
     with reading(url, schema) as log:
         if as_json:
             for planned in log.sweeps():
-                print_json(_brief(planned))
+                print_json(planned.as_dict())
             return
         from modlog._cli import plans, terminal
 

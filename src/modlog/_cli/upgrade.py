@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from attrs import asdict
 from rich.console import RenderableType
 
 from modlog._cli.acting import ask, yes
@@ -33,7 +32,7 @@ def upgrade(*, dry_run: bool, yes: bool, url: str, schema: str | None, as_json: 
             )
         outcome = upgrade_ledger(url, schema=schema)
     if as_json:
-        print_json({**asdict(outcome), "dry_run": dry_run})
+        print_json({**outcome.as_dict(), "dry_run": dry_run})
         return
     if outcome.migrations:
         from modlog._cli import terminal

@@ -12,6 +12,7 @@ from attrs import cmp_using, define, field, frozen
 from modlog._domain import events
 from modlog._domain.effects import EFFECTS, FACETS, Effect, Facet, SanctionKind
 from modlog._domain.events import Event, fields_of
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import (
     EPOCH,
     checked_id,
@@ -50,7 +51,7 @@ _AS_JSON: Final[Any] = cmp_using(eq=same_json)
 
 
 @frozen
-class Stay:
+class Stay(Jsonable):
     """Something that stands in the state of an account, under the version of its cause.
 
     Attributes:
@@ -306,7 +307,7 @@ def replay(history: Iterable[Happened]) -> AccountState:
 
 
 @frozen(kw_only=True)
-class Sanction:
+class Sanction(Jsonable):
     """A deletion or suspension that stands, seen at an instant.
 
     Attributes:
@@ -322,7 +323,7 @@ class Sanction:
 
 
 @frozen(kw_only=True)
-class Account:
+class Account(Jsonable):
     """An account as it is at an instant.
 
     Attributes:

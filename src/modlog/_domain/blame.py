@@ -11,13 +11,14 @@ from modlog._domain import events
 from modlog._domain.account import counting
 from modlog._domain.effects import effect_of
 from modlog._domain.events import RecordedEvent
+from modlog._domain.jsonable import Jsonable
 
 FacetKind = Literal["existence", "profile", "flag", "sanction", "protection"]
 _Facet = tuple[FacetKind, str | int | None]
 
 
 @frozen(kw_only=True)
-class Blame:
+class Blame(Jsonable):
     """One facet of an account, with the event that made it and the one that took it away.
 
     Attributes:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 import attrs
 from attrs import field, frozen
 
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import (
     Actor,
     check_names,
@@ -305,7 +306,7 @@ class Entry:
 
 
 @frozen(kw_only=True)
-class RecordedEvent:
+class RecordedEvent(Jsonable):
     """An event with its envelope, as the ledger holds it for ever.
 
     Attributes:
@@ -323,6 +324,9 @@ class RecordedEvent:
         metadata: what the platform keeps with it, as JSON values; empty if there is nothing.
         event: what happened, as a typed object.
     """
+
+    _also: ClassVar = ("type", "data")
+    _apart: ClassVar = ("event",)
 
     position: int
     account_id: str | None

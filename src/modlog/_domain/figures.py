@@ -8,6 +8,7 @@ from attrs import frozen
 
 from modlog._domain.effects import types_where
 from modlog._domain.events import AccountRestored, EventsReverted
+from modlog._domain.jsonable import Jsonable
 
 By = Literal["actor", "actor_kind", "policy", "batch", "label", "day", "hour"]
 BYS: Final = get_args(By)
@@ -20,7 +21,7 @@ AUTOMATA: Final = ("bot", "model")
 
 
 @frozen(kw_only=True)
-class Figures:
+class Figures(Jsonable):
     """The figures of one actor, policy, batch, label, day or hour.
 
     A sanction is a deletion or suspension that took hold, and counts once, however often it

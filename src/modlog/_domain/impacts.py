@@ -10,6 +10,7 @@ from attrs import frozen
 
 from modlog._domain.account import Status, Stay
 from modlog._domain.figures import LIFTING
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.reverts import MESSAGES_WERE_SENT, NAME_MAY_BE_TAKEN, Remark
 
 STILL_SANCTIONED: Final = Remark(
@@ -25,7 +26,7 @@ STILL_FLAGGED: Final = Remark(
 
 
 @frozen(kw_only=True)
-class Hit:
+class Hit(Jsonable):
     """A sanction or flag that once took hold of an account.
 
     Attributes:
@@ -59,7 +60,7 @@ class Hit:
 
 
 @frozen(kw_only=True)
-class ImpactLine:
+class ImpactLine(Jsonable):
     """What selected events came to for one account.
 
     Attributes:

@@ -11,6 +11,7 @@ from attrs import frozen
 from modlog._domain.account import Account, AccountState, Happened, Status, counting, replay
 from modlog._domain.effects import effect_of
 from modlog._domain.events import Entry, EventsReverted
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import EPOCH, same_json, shown
 
 
@@ -57,7 +58,7 @@ def reversal(history: Sequence[Happened], selected: Collection[int]) -> Reversal
 
 
 @frozen(kw_only=True)
-class Remark:
+class Remark(Jsonable):
     """What the ledger does not put right by itself, for a platform to act on.
 
     Attributes:

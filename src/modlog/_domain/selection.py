@@ -10,6 +10,7 @@ from attrs import field, frozen
 from attrs import fields as attrs_fields
 
 from modlog._domain.events import EVENT_CLASSES, RecordedEvent
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import (
     ACTOR_KINDS,
     LAST_INSTANT,
@@ -105,7 +106,7 @@ _Several: TypeAlias = _V | Collection[_V] | _Everything
 
 
 @frozen(init=False)
-class Selection:
+class Selection(Jsonable):
     """The events for which all that is given holds; one value or several for each filter.
 
     Attributes:
@@ -223,9 +224,13 @@ class Selection:
             if value is not ANY:
                 yield name, value
 
-    def data(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The filters that were given, as JSON values."""
         return {name: _plain(value) for name, value in self.given()}
+
+    @classmethod
+    def _shape(cls, _handler: Any) -> dict[str, Any]:
+        return {"type": "dict", "keys_schema": {"type": "literal", "expected": list(FILTERS)}}
 
     @property
     def is_everything(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from attrs import frozen
 
@@ -13,6 +13,7 @@ from modlog._domain.account import AccountState, Status, Stay, replay
 from modlog._domain.blame import Blame, blame
 from modlog._domain.decisions import is_filled_in
 from modlog._domain.events import RecordedEvent
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import Actor, ActorKind
 from modlog._domain.wording import told
 
@@ -28,7 +29,7 @@ _ENDS: Final[Mapping[str, EndKind]] = {
 
 
 @frozen(kw_only=True)
-class MeasureEnd:
+class MeasureEnd(Jsonable):
     """How a measure came to its end.
 
     Attributes:
@@ -47,7 +48,7 @@ class MeasureEnd:
 
 
 @frozen(kw_only=True)
-class Measure:
+class Measure(Jsonable):
     """A deletion, suspension or flag that took hold of an account, whether it stands or not.
 
     Attributes:
@@ -62,6 +63,8 @@ class Measure:
         end: how it ended; None if it stands.
         actor: who imposed it; None unless names were asked for.
     """
+
+    _also: ClassVar = ("stands",)
 
     version: int
     kind: MeasureKind
@@ -86,7 +89,7 @@ class Measure:
 
 
 @frozen(kw_only=True)
-class Statement:
+class Statement(Jsonable):
     """What was done to an account, in order, and what of it stands at an instant.
 
     It holds nothing about other accounts, nor who acted unless that was asked for. Reasons are

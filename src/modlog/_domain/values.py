@@ -7,10 +7,15 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, TypeGuard, TypeVar, cast, get_args
+from typing import Any, Final, Literal, TypeVar, cast, get_args
 
 from attrs import frozen
 
+from modlog._domain.jsonable import Jsonable
+from modlog._domain.telling import checked_instant as checked_instant
+from modlog._domain.telling import instant_text as instant_text
+from modlog._domain.telling import is_mapping as is_mapping
+from modlog._domain.telling import shown as shown
 from modlog._errors import InvalidInputError, UnknownArgumentError
 
 ActorKind = Literal["human", "bot", "model", "system"]
@@ -29,11 +34,6 @@ MAX_JSON_DEPTH: Final = 64
 # Of an act's metadata as JSON in UTF-8, in bytes: enough for a request, too little for its body.
 MAX_METADATA: Final = 16 * 2**10
 
-# As much of a value as an error message shows.
-_SHOWN_LENGTH: Final = 60
-# Beyond so many bits an integer is told by its size: Python refuses to write the longest ones.
-_SHOWN_BITS: Final = 256
-
 # So many seconds, a thousand years, are as good as for ever.
 _LONGEST: Final = 3e10
 _V = TypeVar("_V")
@@ -48,11 +48,6 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 def is_storable(text: str) -> bool:
     """Whether a database can hold the text."""
     return (text.isascii() and "\0" not in text) or not _UNSTORABLE.search(text)
-
-
-def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
-    """Whether a value is a mapping; most are plain dictionaries, which is quick to see."""
-    return type(value) is dict or isinstance(value, Mapping)
 
 
 def checked_text(value: object, what: str) -> str:
@@ -156,31 +151,6 @@ def checked_versions(value: object, what: str) -> tuple[int, ...]:
     return tuple(sorted({int.__index__(version) for version in value}))
 
 
-def checked_instant(value: object, what: str) -> datetime:
-    """An aware datetime, in UTC."""
-    if not isinstance(value, datetime):
-        raise InvalidInputError(f"{what} must be a datetime, not {type(value).__name__}")
-    if type(value) is datetime and value.tzinfo is UTC:
-        return value
-    try:
-        if value.utcoffset() is None:
-            raise InvalidInputError(
-                f"{what} must be an aware datetime, {value.isoformat()} has no time zone: "
-                "datetime.now(timezone.utc) has one"
-            )
-        instant = value.astimezone(UTC)
-        # A subclass may compare or print in a way of its own.
-        return datetime.combine(instant.date(), instant.time(), UTC)
-    except OverflowError:
-        raise InvalidInputError(f"{what} lies outside the years 1 to 9999 in UTC") from None
-    except (TypeError, ValueError, NotImplementedError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError(
-            f"{what} is no instant: its time zone does not tell its offset from UTC ({error})"
-        ) from None
-
-
 def parsed_instant(value: object, what: str) -> datetime:
     """An instant given as an aware datetime or as ISO 8601 text with an offset."""
     if isinstance(value, str):
@@ -197,11 +167,6 @@ def parsed_instant(value: object, what: str) -> datetime:
 def before(instant: datetime, by: timedelta) -> datetime:
     """The instant so much earlier, or the first that there is."""
     return instant - by if instant - FIRST_INSTANT > by else FIRST_INSTANT
-
-
-def instant_text(instant: datetime) -> str:
-    """ISO 8601 in UTC with six decimals, as instants are written in `data`."""
-    return instant.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def to_micros(instant: datetime) -> int:
@@ -303,21 +268,8 @@ def check_names(given: Collection[object], known: Collection[str], what: str) ->
         )
 
 
-def shown(value: object) -> str:
-    """A value as an error message may show it: escaped, and cut short."""
-    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
-        return f"a number of {value.bit_length():,} bits"
-    if isinstance(value, str):
-        text = ascii(str.__str__(value)[:_SHOWN_LENGTH])
-    elif value is None or isinstance(value, int | float):
-        text = repr(value)
-    else:
-        text = type(value).__name__
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}..."
-
-
 @frozen(kw_only=True, slots=True, cache_hash=True)
-class Actor:
+class Actor(Jsonable):
     """Who acts: a human, a bot, a model or a system, and the account it acts from.
 
     Attributes:

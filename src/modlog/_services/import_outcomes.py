@@ -6,12 +6,14 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from modlog._domain.jsonable import Jsonable
+
 # What becomes of a record that the state of its account refuses.
 OnRefused = Literal["reject", "note"]
 
 
 @frozen(kw_only=True)
-class Rejection:
+class Rejection(Jsonable):
     """A record that an import did not take.
 
     Attributes:
@@ -28,7 +30,7 @@ class Rejection:
 
 
 @frozen(kw_only=True)
-class IngestOutcome:
+class IngestOutcome(Jsonable):
     """What became of the records of an import.
 
     Attributes:

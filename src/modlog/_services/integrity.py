@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from attrs import frozen
 
+from modlog._domain.jsonable import Jsonable
 from modlog._services.answers import check_answers
 from modlog._storage.checks import CHECKS, Finding, kinds_of_events
 from modlog._storage.clock import AcceptedClock, accepted_clocks
@@ -17,7 +19,7 @@ from modlog._storage.sweeps.checks import check_sweeps_whole
 
 
 @frozen(kw_only=True)
-class VerificationReport:
+class VerificationReport(Jsonable):
     """What `verify` found.
 
     Attributes:
@@ -28,6 +30,8 @@ class VerificationReport:
         accepted_clocks: what `accept_clock` has recorded; no findings, but to be known by
             whoever reads instants.
     """
+
+    _also: ClassVar = ("ok",)
 
     findings: tuple[Finding, ...]
     events: Mapping[str, int]

@@ -6,13 +6,14 @@ from os import PathLike
 
 from attrs import frozen
 
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import checked_truth
 from modlog._storage.opening import store_at
 from modlog._storage.upgrading import Migration, plan_upgrade, upgrade_tables
 
 
 @frozen(kw_only=True)
-class UpgradeOutcome:
+class UpgradeOutcome(Jsonable):
     """What `upgrade` did, or would do.
 
     Attributes:

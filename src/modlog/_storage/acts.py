@@ -8,6 +8,7 @@ from typing import Any
 from attrs import define, frozen
 
 from modlog._domain.events import RecordedEvent
+from modlog._domain.jsonable import Jsonable
 from modlog._storage.codec import recorded_event
 from modlog._storage.database import Row
 from modlog._storage.reading import PAGE, Reader, recorded_sql, selected
@@ -15,7 +16,7 @@ from modlog._storage.selecting import Condition
 
 
 @frozen
-class Act:
+class Act(Jsonable):
     """The selected events of one act: they share who, why, when recorded, and what they are.
 
     Attributes:

@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import shown
 from modlog._errors import CorruptEventError
 from modlog._storage.codec import as_written
@@ -18,7 +19,7 @@ MOST: Final = 100
 
 
 @frozen(kw_only=True)
-class Finding:
+class Finding(Jsonable):
     """Something in the ledger that is not as it must be.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from modlog._domain.events import Envelope
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import (
     Actor,
     checked_instant,
@@ -68,7 +69,7 @@ def _checked(answer: object) -> datetime:
 
 
 @frozen(kw_only=True)
-class AcceptedClock:
+class AcceptedClock(Jsonable):
     """That somebody let a ledger go on whose last instant lay ahead of the clock.
 
     Attributes:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from modlog._domain.events import AccountNoted, RecordedEvent
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.selection import Selection
 from modlog._domain.values import from_micros, to_micros
 from modlog._errors import CorruptEventError
@@ -23,7 +24,7 @@ _HAND: Final = "a.actor_kind || ':' || a.actor_id"
 
 
 @frozen(kw_only=True)
-class Deed:
+class Deed(Jsonable):
     """What one hand did for one reason: events that share all of this.
 
     Attributes:
@@ -52,7 +53,7 @@ class Deed:
 
 
 @frozen(kw_only=True)
-class Tick:
+class Tick(Jsonable):
     """Events of one type in one second, or one hour.
 
     Attributes:

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from modlog._domain.effects import types_where
 from modlog._domain.impacts import Hit, ImpactLine, impact_line
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.selection import EVERYTHING, Selection
 from modlog._domain.values import from_micros
 from modlog._storage.database import Row
@@ -25,7 +26,7 @@ BEGINNING: Final = types_where(lambda effect: effect.begins not in {None, "erasu
 
 
 @frozen(kw_only=True)
-class Repair:
+class Repair(Jsonable):
     """What one hand ended of what selected events had begun, in one way.
 
     Attributes:

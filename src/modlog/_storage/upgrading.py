@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from modlog._domain.jsonable import Jsonable
 from modlog._errors import SchemaError
 from modlog._storage.database import Database, Session
 from modlog._storage.scripts import CACHES, title_of
@@ -17,7 +18,7 @@ from modlog._storage.tables import (
 
 
 @frozen
-class Migration:
+class Migration(Jsonable):
     """A step from one schema to the next: one of the numbered SQL files.
 
     Attributes:

@@ -79,7 +79,7 @@ def ended_how(type_name: str) -> str:
 
 def filters(selection: Selection) -> Iterator[tuple[str, list[str]]]:
     """The filters of a selection, each with its values."""
-    for filter_, values in selection.data().items():
+    for filter_, values in selection.as_dict().items():
         listed = values if isinstance(values, list) else [values]
         yield _FILTERS[filter_], [_value(value) for value in listed]
 

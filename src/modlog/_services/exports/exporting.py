@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final, Literal, get_args
 
 from attrs import define, frozen
 
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.selection import Selection, checked_selection
 from modlog._domain.values import (
     MAX_POSITION,
@@ -45,7 +46,7 @@ _GZIP: Final = ".gz"
 
 
 @frozen(kw_only=True)
-class ExportProgress:
+class ExportProgress(Jsonable):
     """How far an export is.
 
     Attributes:
@@ -70,7 +71,7 @@ class ExportProgress:
 
 
 @frozen(kw_only=True)
-class ExportOutcome:
+class ExportOutcome(Jsonable):
     """What an export has written.
 
     Attributes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
 from modlog._domain.account import Account, AccountState, account_at
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import same_json
 from modlog._services.views import View
 from modlog._storage.replays import PAGE, beside
@@ -19,7 +20,7 @@ _FACETS: Final = ("status", "profile", "flags", "sanctions", "protected")
 
 
 @frozen(kw_only=True)
-class AccountChange:
+class AccountChange(Jsonable):
     """An account in which two views differ.
 
     Attributes:
@@ -29,10 +30,18 @@ class AccountChange:
         facets: in what they differ: status, profile, flags, sanctions, protected.
     """
 
+    _also: ClassVar = ("account_id",)
+    _apart: ClassVar = ("id",)
+
     id: str
     before: Account | None
     after: Account | None
     facets: tuple[str, ...]
+
+    @property
+    def account_id(self) -> str:
+        """The account, by the name under which `as_dict` and other answers have it."""
+        return self.id
 
 
 def diff(first: View, second: View) -> Iterator[AccountChange]:

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from modlog._domain.figures import Figures
 from modlog._domain.impacts import ImpactLine
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.selection import Selection
 from modlog._services.work import Work
 from modlog._storage.figures import figures
@@ -17,7 +18,7 @@ from modlog._storage.reading import PAGE, Reader
 
 
 @frozen(eq=False, kw_only=True)
-class Impact:
+class Impact(Jsonable):
     """What selected events came to, up to now.
 
     Attributes:

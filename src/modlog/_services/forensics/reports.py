@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from modlog._domain.events import RecordedEvent
 from modlog._domain.impacts import Hit, ImpactLine
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.selection import Selection
 from modlog._services.forensics.impacts import Impact, impact_in
 from modlog._services.work import Work
@@ -25,7 +26,7 @@ _MANY: Final = 200_000
 
 
 @frozen(kw_only=True)
-class ReportLine:
+class ReportLine(Jsonable):
     """What is told of one account.
 
     Attributes:
@@ -40,7 +41,7 @@ class ReportLine:
 
 
 @frozen(kw_only=True)
-class Report:
+class Report(Jsonable):
     """What is told of selected events: all of it as of one moment.
 
     Attributes:
@@ -67,7 +68,7 @@ class Report:
 
 
 @frozen(kw_only=True)
-class ReportProgress:
+class ReportProgress(Jsonable):
     """How far a report has come.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from uuid import uuid4
 
 from attrs import define, field, frozen
@@ -16,6 +16,7 @@ from modlog._domain.events import (
     Envelope,
     RecordedEvent,
 )
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.reverts import Remark, remarks, reversal
 from modlog._domain.selection import Selection
 from modlog._domain.values import checked_callable, checked_id, shown
@@ -30,7 +31,7 @@ Progress = Callable[["RevertProgress"], object]
 
 
 @frozen(kw_only=True)
-class RevertProgress:
+class RevertProgress(Jsonable):
     """How far a revert has come.
 
     Attributes:
@@ -43,7 +44,7 @@ class RevertProgress:
 
 
 @frozen(kw_only=True)
-class RevertLine:
+class RevertLine(Jsonable):
     """What a revert does to one account.
 
     Attributes:
@@ -68,7 +69,7 @@ class RevertLine:
 
 
 @frozen(kw_only=True)
-class RevertOutcome:
+class RevertOutcome(Jsonable):
     """What a revert did.
 
     Attributes:
@@ -92,7 +93,7 @@ class RevertOutcome:
 
 
 @define(eq=False)
-class RevertPlan:
+class RevertPlan(Jsonable):
     """What reverting a selection would come to. It writes nothing until `apply`.
 
     A plan means the selection as of the head it remembers: later events never join it.
@@ -108,6 +109,9 @@ class RevertPlan:
         unprotects: how many accounts would lose their protection; those that who applies the
             plan may not unprotect are left alone.
     """
+
+    _also: ClassVar = ("before", "after")
+    _apart: ClassVar = ("moves",)
 
     selection: Selection
     head: int

@@ -189,7 +189,7 @@ class Reverting:
         Raises:
             ConflictError: the batch_id belongs to something else.
         """
-        wanted = canonical(selection.data()).decode()
+        wanted = canonical(selection.as_dict()).decode()
         with self.work.chunk_in(reader) as writer:
             seen = writer.head.position
             known = writer.remembered_revert(batch_id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import define, field, frozen
 
@@ -15,6 +15,7 @@ from modlog._domain.events import (
     SweepApproved,
     SweepRejected,
 )
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.sweeps import (
     Outcome,
     Sweep,
@@ -37,7 +38,7 @@ Progress = Callable[["SweepProgress"], object]
 
 
 @frozen(kw_only=True)
-class SweepProgress:
+class SweepProgress(Jsonable):
     """How far a sweep has come.
 
     Attributes:
@@ -50,7 +51,7 @@ class SweepProgress:
 
 
 @frozen(kw_only=True)
-class SweepLine:
+class SweepLine(Jsonable):
     """What became of one account of a sweep.
 
     Attributes:
@@ -65,7 +66,7 @@ class SweepLine:
 
 
 @frozen(kw_only=True)
-class Outlier:
+class Outlier(Jsonable):
     """A target that is unlike the others, to be looked at before all else.
 
     Attributes:
@@ -82,7 +83,7 @@ class Outlier:
 
 
 @frozen(kw_only=True)
-class SweepOutcome:
+class SweepOutcome(Jsonable):
     """What a sweep did.
 
     Attributes:
@@ -100,12 +101,28 @@ class SweepOutcome:
 
 
 @define(eq=False, slots=False)
-class SweepPlan:
+class SweepPlan(Jsonable):
     """A sweep, from its plan to its end: something to look at, to approve and to carry out.
 
     Attributes:
         sweep: the sweep as its records told it when this object last looked.
     """
+
+    _also: ClassVar = (
+        "batch_id",
+        "state",
+        "action",
+        "arguments",
+        "size",
+        "counts",
+        "actor",
+        "reason",
+        "policy",
+        "planned_at",
+        "needs_approval",
+        "approved_by",
+    )
+    _apart: ClassVar = ("sweep",)
 
     sweep: Sweep
     _sweeps: Sweeps = field(repr=False)
@@ -146,6 +163,26 @@ class SweepPlan:
     def planned(self) -> RecordedEvent:
         """The record of the plan: who, why, when, under which policy."""
         return self.sweep.planned
+
+    @property
+    def actor(self) -> Actor:
+        """Who planned it."""
+        return self.sweep.planned.actor
+
+    @property
+    def reason(self) -> str | None:
+        """Why, in words."""
+        return self.sweep.planned.reason
+
+    @property
+    def policy(self) -> str | None:
+        """The code of the rule that is applied."""
+        return self.sweep.planned.policy
+
+    @property
+    def planned_at(self) -> datetime:
+        """When the plan was recorded."""
+        return self.sweep.planned.recorded_at
 
     @property
     def approved_by(self) -> Actor | None:

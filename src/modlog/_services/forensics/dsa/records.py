@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import evolve, frozen
 
 from modlog._domain.effects import types_where
 from modlog._domain.events import AccountCreated, AccountSuspended, RecordedEvent
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.selection import Selection
 from modlog._domain.values import is_mapping, shown
 from modlog._services.forensics.dsa.policies import OWN, Policies
@@ -29,7 +30,7 @@ _SANCTIONS: Final = types_where(lambda effect: effect.begins == "sanction")
 
 
 @frozen(kw_only=True)
-class DsaRecord:
+class DsaRecord(Jsonable):
     """A deletion or suspension as a statement of reasons for the DSA Transparency Database.
 
     Attributes:
@@ -41,6 +42,8 @@ class DsaRecord:
         missing: the names of attributes that are due and not known.
         wrong: what the API would not take, in words.
     """
+
+    _also: ClassVar = ("complete",)
 
     position: int
     account_id: str

@@ -25,8 +25,8 @@ test: check $(VENV)/.package $(VENV)/.dev ## check, then every test with coverag
 	@MODLOG_HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n 2 --dist worksteal -rs --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 check: $(VENV)/.dev ## style, types and floors
-	@$(BIN)/ruff check --quiet $(CODE)
-	@$(BIN)/ruff format --quiet --diff $(CODE)
+	@$(BIN)/ruff check --quiet $(CODE) typing_tests
+	@$(BIN)/ruff format --quiet --diff $(CODE) typing_tests
 	@$(BIN)/mypy $(CODE)
 	@PYTHONPATH=src $(BIN)/lint-imports --no-logo
 

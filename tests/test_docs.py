@@ -109,6 +109,18 @@ def test_every_method_and_argument_of_the_ledger_is_documented():
     assert names_missing([*methods, *filters, *given], REFERENCE / "ledger.md") == []
 
 
+def test_what_an_editor_offers_is_documented():
+    """In the order of language servers: a call's own arguments, then what `**` takes."""
+    page = (REFERENCE / "ledger.md").read_text()
+    own = {
+        'log.delete("110018", `': ["override_protection", "approved_by", *Given.__annotations__],
+        "modlog.acting(`": ["actor", *modlog.Circumstances.__annotations__],
+    }
+    for call, names in own.items():
+        offered = page.partition(f"`{call}")[2].partition("```text\n")[2].partition("```")[0]
+        assert re.findall(r"(\w+)=", offered) == names, call
+
+
 def test_every_attribute_of_what_is_answered_is_documented():
     for answer in (
         modlog.Account,

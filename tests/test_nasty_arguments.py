@@ -301,6 +301,7 @@ CALLS: dict[str, Call] = {
 NOT_HERE = {
     "ModLog.names_from": "shells ask it",
     "ModLog": "modlog.open makes it",
+    **dict.fromkeys(("Circumstances", "Given", "RevertGiven", "SweepGiven"), "types of keywords"),
     "View": "as_of, without, with_ and now make it",
     "Impact": "impact makes it",
     "Statement": "statement makes it",

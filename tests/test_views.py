@@ -559,6 +559,6 @@ def test_none_is_no_bound(name):
 
 def test_a_misspelt_filter():
     with pytest.raises(UnknownArgumentError, match="batch_id"):
-        Selection(batch="b1")
+        Selection(batch="b1")  # type: ignore[call-arg]
     with pytest.raises(InvalidInputError, match=r"account\.deleted"):
         Selection(type="account.delete")

@@ -46,7 +46,7 @@ from modlog._errors import (
     SweepStateError,
     UnknownArgumentError,
 )
-from modlog._services.acting import acting
+from modlog._services.acting import Circumstances, Given, RevertGiven, SweepGiven, acting
 from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
@@ -84,6 +84,7 @@ __all__ = [
     "Actor",
     "AppendOnlyError",
     "Blame",
+    "Circumstances",
     "ClockError",
     "ConcurrencyError",
     "ConflictError",
@@ -95,6 +96,7 @@ __all__ = [
     "ExportProgress",
     "Figures",
     "Finding",
+    "Given",
     "GuardrailError",
     "Guardrails",
     "Hit",
@@ -126,6 +128,7 @@ __all__ = [
     "Report",
     "ReportLine",
     "ReportProgress",
+    "RevertGiven",
     "RevertLine",
     "RevertOutcome",
     "RevertPlan",
@@ -138,6 +141,7 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StoreUnavailableError",
+    "SweepGiven",
     "SweepLine",
     "SweepNotFoundError",
     "SweepOutcome",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from attrs import field, frozen
 from attrs import fields as attrs_fields
@@ -94,6 +95,17 @@ def _filter(convert: Callable[[Any], Any]) -> Any:
     return field(converter=lambda value: value if value is ANY else convert(value))
 
 
+def _by_known_names(init: Callable[..., None]) -> Callable[..., None]:
+    """Tell of a misspelt filter as of any other wrong input."""
+
+    @wraps(init)
+    def checked(self: Selection, **given: Any) -> None:
+        check_names(given, FILTERS, "a selection")
+        init(self, **given)
+
+    return checked
+
+
 Likeness = Literal["actor", "policy", "batch"]
 # What two events may have in common, and under which name an event and a selection have it.
 LIKENESSES: Final[Mapping[Likeness, str]] = {
@@ -162,9 +174,7 @@ class Selection(Jsonable):
         after_position: int | _Everything = ANY,
         up_to_position: int | _Everything = ANY,
         positions: _Several[int] = ANY,
-        **misspelt: object,
     ) -> None:
-        check_names(misspelt, FILTERS, "a selection")
         convert: Any = self.__attrs_init__  # takes what the converters take
         convert(
             account_id,
@@ -182,6 +192,9 @@ class Selection(Jsonable):
             up_to_position,
             positions,
         )
+
+    if not TYPE_CHECKING:  # they tell of a misspelt filter themselves
+        __init__ = _by_known_names(__init__)
 
     @classmethod
     def like(

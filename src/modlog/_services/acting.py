@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, Unpack
 
 from modlog._domain.decisions import REASON_IS_DUE
 from modlog._domain.events import Envelope
@@ -25,16 +25,33 @@ from modlog._domain.values import (
 from modlog._errors import InvalidInputError, MissingActorError, MissingReasonError
 
 
-class Circumstances(TypedDict, total=False):
-    """What an `acting` block may settle for the commands in it; None takes a field back."""
+class Grounds(TypedDict, total=False):
+    """Why something is done, and what it belongs to; see `Given`."""
 
     reason: str | None
     policy: str | None
-    batch_id: str | None
-    occurred_at: datetime | None
     correlation_id: str | None
     confidence: float | None
     metadata: Mapping[str, Any] | None
+
+
+class Circumstances(Grounds, total=False):
+    """What an `acting` block may settle for the commands in it; None takes a field back."""
+
+    batch_id: str | None
+    occurred_at: datetime | None
+
+
+class SweepGiven(Grounds, total=False):
+    """What planning, approving and rejecting a sweep take; see `Given`."""
+
+    actor: Actor | None
+
+
+class RevertGiven(SweepGiven, total=False):
+    """What a revert takes; see `Given`."""
+
+    occurred_at: datetime | None
 
 
 class Given(Circumstances, total=False):
@@ -87,7 +104,7 @@ _settled: ContextVar[Mapping[str, Any]] = ContextVar(
 
 
 @contextmanager
-def acting(actor: Actor | None = None, **circumstances: Any) -> Iterator[None]:
+def acting(actor: Actor | None = None, **circumstances: Unpack[Circumstances]) -> Iterator[None]:
     """Settle who acts, why and under which rule for every command in the block.
 
     Blocks nest field by field, metadata key by key, and arguments of a command win. The setting
@@ -101,7 +118,9 @@ def acting(actor: Actor | None = None, **circumstances: Any) -> Iterator[None]:
     Raises:
         InvalidInputError: a field that does not exist or a value that no event takes.
     """
-    fields = circumstances if actor is None else {**circumstances, "actor": actor}
+    fields: Mapping[str, Any] = circumstances
+    if actor is not None:
+        fields = {**circumstances, "actor": actor}
     token = _settled.set(_over(_settled.get(), _checked(fields, "acting()")))
     try:
         yield

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
 from modlog._domain.account import Account
 from modlog._domain.guardrails import Guardrails
@@ -18,6 +18,7 @@ from modlog._domain.values import (
     shown,
 )
 from modlog._errors import InvalidInputError
+from modlog._services.acting import RevertGiven, SweepGiven
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
 from modlog._services.exports.exporting import Exports
@@ -162,7 +163,7 @@ class ModLog(Commands, Forensics, Exports):
         batch_id: str | None = None,
         on_conflict: OnConflict = "itemise",
         progress: Callable[[RevertProgress], object] | None = None,
-        **given: Any,
+        **given: Unpack[RevertGiven],
     ) -> RevertOutcome:
         """Take the selected events back; see `plan_revert` and `RevertPlan.apply`.
 
@@ -182,7 +183,7 @@ class ModLog(Commands, Forensics, Exports):
         until: datetime | None = None,
         label: str | None = None,
         score: float | None = None,
-        **given: Any,
+        **given: Unpack[SweepGiven],
     ) -> SweepPlan:
         """Lay down one decision for many accounts: recorded, to be looked at, not carried out.
 

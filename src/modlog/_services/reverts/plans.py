@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 from uuid import uuid4
 
 from attrs import define, field, frozen
@@ -21,7 +21,7 @@ from modlog._domain.reverts import Remark, remarks, reversal
 from modlog._domain.selection import Selection
 from modlog._domain.values import checked_callable, checked_id, shown
 from modlog._errors import InvalidInputError
-from modlog._services.acting import envelope_for
+from modlog._services.acting import RevertGiven, envelope_for
 
 if TYPE_CHECKING:
     from modlog._services.reverts.reverting import Reverting
@@ -149,7 +149,7 @@ class RevertPlan(Jsonable):
         batch_id: str | None = None,
         on_conflict: OnConflict = "itemise",
         progress: Progress | None = None,
-        **given: Any,
+        **given: Unpack[RevertGiven],
     ) -> RevertOutcome:
         """Take the events back, 10,000 accounts a transaction.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack
 
 from attrs import define, field, frozen
 
@@ -25,6 +25,7 @@ from modlog._domain.values import (
     Actor,
     checked_whole,
 )
+from modlog._services.acting import SweepGiven
 from modlog._services.sweeps.chunks import (
     key_of,
 )
@@ -248,7 +249,7 @@ class SweepPlan(Jsonable):
 
     # What is done with it
 
-    def approve(self, **given: Any) -> SweepPlan:
+    def approve(self, **given: Unpack[SweepGiven]) -> SweepPlan:
         """Approve of exactly this plan, as a second person.
 
         Args:
@@ -262,7 +263,7 @@ class SweepPlan(Jsonable):
         self._sweeps.decide(self, SweepApproved(self.digest), given)
         return self
 
-    def reject(self, **given: Any) -> SweepPlan:
+    def reject(self, **given: Unpack[SweepGiven]) -> SweepPlan:
         """Say that this plan will not be carried out. A reason is due.
 
         Raises:

@@ -5,6 +5,7 @@ It works, or it raises a `ModlogError`; and whatever came of it, the ledger is c
 
 import inspect
 import re
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -157,6 +158,19 @@ def told_to_the_eu(world: World):
     return told
 
 
+def projected(world: World):
+    """A projection in a database of its own, whose row is at the beginning again each time."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE tracking (projection TEXT PRIMARY KEY, position INTEGER)")
+
+    def project(**given):
+        with connection:
+            connection.execute("INSERT OR REPLACE INTO tracking VALUES ('n', 0)")
+        return world.log.project(**{"connection": connection, **given})
+
+    return project
+
+
 RECORD = lambda **more: lambda w: {"do": "note", "account_id": w.account(), "text": "t"} | more  # noqa: E731
 
 CALLS: dict[str, Call] = {
@@ -202,6 +216,11 @@ CALLS: dict[str, Call] = {
     "ModLog.history": on_log("history", lambda w: {"account_id": "b"}),
     "ModLog.events": on_log("events", lambda w: {"selection": Selection(account_id="b")}),
     "ModLog.subscribe": on_log("subscribe", lambda w: {"after": 1, "follow": False, "timeout": 0}),
+    "ModLog.project": Call(
+        projected,
+        lambda w: {"handle": lambda *_: None, "name": "n", "follow": False, "timeout": 0},
+        left_out=("table",),  # tests/test_projections.py
+    ),
     "ModLog.export": on_log(
         "export",
         lambda w: {"target": BytesIO(), "format": "jsonl"},

@@ -26,6 +26,7 @@ from modlog._services.forensics.questions import Forensics
 from modlog._services.import_outcomes import IngestOutcome, OnRefused
 from modlog._services.imports import ingest, numbered
 from modlog._services.integrity import VerificationReport, verify
+from modlog._services.projections import Projections
 from modlog._services.reverts.plans import (
     OnConflict,
     RevertOutcome,
@@ -86,7 +87,7 @@ def open_ledger(
     return ModLog(Work(store, checked_clock(clock), guardrails or Guardrails()))
 
 
-class ModLog(Commands, Forensics, Exports):
+class ModLog(Commands, Forensics, Exports, Projections):
     """A ledger of account lifecycle events.
 
     May be shared between threads, and used as a context manager that closes it. Each command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import TypeVar
 
 from attrs import evolve as replaced
@@ -198,11 +199,13 @@ class Questions:
         """
         after = checked_position(after, "after")
         wait = checked_seconds(timeout, "timeout") if checked_truth(follow, "follow") else 0.0
-        return self._follow(checked_selection(selection, "subscribe()"), after, wait)
+        pages = self._pages_after(checked_selection(selection, "subscribe()"), after, wait)
+        return chain.from_iterable(pages)
 
-    def _follow(
+    def _pages_after(
         self, selection: Selection, after: int, timeout: float | None
-    ) -> Iterator[RecordedEvent]:
+    ) -> Iterator[Sequence[RecordedEvent]]:
+        """What `subscribe` gives, page by page; no page is empty."""
         signal = self._work.store.signal
         wait = Backoff(timeout)
         while True:
@@ -214,7 +217,8 @@ class Questions:
                 condition = replaced(reader.condition(selection), way="position")
                 pages = Pages(condition, head, after)
                 events = pages.next(reader)
-            yield from events
+            if events:
+                yield events
             after = pages.after if events else max(after, head)
             if events:
                 wait = Backoff(timeout)

@@ -181,9 +181,9 @@ def test_the_log_is_followed(run, ledger, monkeypatch):
 
 
 def test_what_would_be_without_any_selection_of_events(run):
-    (line,) = run("whatif", "--batch", "march").stdout.splitlines()
+    (line,) = run("whatif", "--without-batch", "march").stdout.splitlines()
     assert line == "deleted    → active     2  status, sanctions"
-    (change,) = lines(run("whatif", "--actor", "qiu", "--json"))
+    (change,) = lines(run("whatif", "--without-actor", "qiu", "--json"))
     assert (change["account_id"], change["after"]["status"]) == ("1", "deleted")
 
 
@@ -258,7 +258,7 @@ def test_the_log_finds_what_is_like_an_event(run, arguments, positions):
 def test_everything_that_selects_takes_what_is_like_an_event(run):
     (impact,) = lines(run("impact", "--json", "--like", "3", "--within", "1s"))
     assert (impact["events"], impact["began"]) == (2, {"deletion": 2})
-    (change,) = lines(run("whatif", "--json", "--like", "3", "--within", "1s"))
+    (change,) = lines(run("whatif", "--json", "--without-like", "3", "--within", "1s"))
     assert change["account_id"] == "2"
     (wan,) = lines(run("stats", "--json", "--like", "3", "--within", "1s"))
     assert wan["sanctions"] == 2

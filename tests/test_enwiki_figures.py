@@ -352,7 +352,7 @@ def test_what_would_be_without_what_somebody_did(ask, blocks, busiest):
         ]
         if before != after:
             right[account_id] = tuple(status(some) for some in (before, after))
-    found = ask("whatif", "--actor", f"{kind}:{actor}")
+    found = ask("whatif", "--without-actor", f"{kind}:{actor}")
     assert {
         one["account_id"]: (one["before"]["status"], one["after"]["status"]) for one in found
     } == right

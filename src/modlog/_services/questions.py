@@ -27,7 +27,8 @@ from modlog._domain.values import (
 from modlog._errors import AccountNotFoundError
 from modlog._services.work import Work
 from modlog._storage.acts import Act, ActPages
-from modlog._storage.reading import PAGE, NameKind, Pages, Reader
+from modlog._storage.names import NameKind, names_from
+from modlog._storage.reading import PAGE, Pages, Reader
 from modlog._storage.recorder import Backoff
 from modlog._storage.selecting import Condition, after_position, both, up_to
 from modlog._storage.spans import Listing, Moment, count_at
@@ -94,7 +95,9 @@ class Questions:
         """A hundred names of a kind that begin like this, in their order, for a shell."""
         with self._work.reader() as reader:
             return [
-                name for name in reader.names_from(kind, beginning) if name.startswith(beginning)
+                name
+                for name in names_from(reader.database, reader.session, kind, beginning)
+                if name.startswith(beginning)
             ]
 
     def count(self) -> Mapping[Status, int]:

@@ -560,15 +560,23 @@ def test_a_reader_that_leaves_ends_it_silently(url, ledger):
         assert child.wait() == 141
 
 
+def is_asleep(child):
+    """Whether a process waits for something."""
+    command = ["ps", "-o", "state=", "-p", str(child.pid)]
+    state = subprocess.run(command, capture_output=True, check=False)
+    return state.stdout.startswith(b"S")
+
+
 def test_an_interrupt_ends_it_after_the_last_whole_chunk(url, ledger):
     with process("import", "-", "--db", url, "--chunk", 1) as child:
         child.stdin.write(THREE)
         child.stdin.flush()
-        while ledger.head < 5 and child.poll() is None:
+        # Until it waits for more: Python itself drops an interrupt within some callbacks.
+        while child.poll() is None and not (ledger.head == 5 and is_asleep(child)):
             time.sleep(0.01)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate()
-    assert child.returncode == 130
+    assert child.returncode == 130, err
     assert b" records before that are recorded" in err
     assert b"Traceback" not in err
     assert ledger.verify().ok

@@ -102,6 +102,11 @@ def test_diff_compares_two_moments(run):
     ] == [("1", "active", "deleted"), ("2", "active", "deleted")]
     (line,) = run("diff", "2026-03-09 22:30", "now").stdout.splitlines()
     assert line == "active     → deleted    2  status, sanctions"
+
+
+def test_a_diff_with_when_an_account_was_not_there_names_no_facets(run):
+    first, second = run("diff", "0", "2").stdout.splitlines()
+    assert (first, second) == ("unknown    → active     1", "unknown    → active     2")
     (created, _) = lines(run("diff", "0", "--json"))
     assert created["before"] is None
 

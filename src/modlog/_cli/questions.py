@@ -116,8 +116,9 @@ def _tell_changes(changes: Iterator[AccountChange], as_json: bool) -> None:
 
 def _changed(change: AccountChange) -> str:
     before, after = (one.status if one else "unknown" for one in (change.before, change.after))
-    facets = ", ".join(change.facets)
-    return f"{before:<10} → {after:<10} {visible(change.id)}  {facets}"
+    # Of an account that is known on one side only, every facet differs.
+    facets = ", ".join(change.facets) if change.before and change.after else ""
+    return f"{before:<10} → {after:<10} {visible(change.id)}  {facets}".rstrip()
 
 
 @click.command()

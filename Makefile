@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 QUIETLY := -qq --disable-pip-version-check
 PIP := $(BIN)/python -m pip $(QUIETLY) install
-CODE := $(wildcard src tests benchmarks examples docs)
+CODE := $(wildcard src tests benchmarks examples docs/*.py)
 # Folders too: one is newer than the stamp when a file in it is gone.
 SOURCES := $(shell find src -name __pycache__ -prune -o -print)
 

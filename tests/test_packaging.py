@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 
 import modlog
 
@@ -86,3 +87,18 @@ def test_the_supported_pythons_are_named_once_each(wheel):
 
     assert told["Requires-Python"] == f">={named[0]}"
     assert tried.split() == named
+
+
+def test_a_public_ci_runs_what_there_is():
+    """The same script, and targets that the Makefile has, on every supported Python."""
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    jobs = yaml.safe_load(text)["jobs"]
+    runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    made = {word for run in runs if run.startswith("make ") for word in run.split()[1:]}
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    (pythons,) = re.findall(r"^PYTHONS := (.*)$", (ROOT / "Makefile").read_text(), re.M)
+
+    assert "bash .ci/run" in runs
+    assert {word for word in made if re.fullmatch("[a-z]+", word)} <= set(targets)
+    assert made >= {"pythons", "lowest", "dist"}
+    assert ["3.11", *jobs["pythons"]["strategy"]["matrix"]["python"]] == pythons.split()

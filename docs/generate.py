@@ -123,7 +123,7 @@ def _command(
     told, _, example = inspect.cleandoc(command.help or "").partition("Example: ")
     own = _names(command) - common
     yield f"## {name}\n\n    {name} {usage}\n"
-    yield _plain(told)
+    yield _plain(told) + "\n"
     if filters <= own:
         own -= filters
         yield "It takes every [filter](#filters).\n"
@@ -136,7 +136,7 @@ def _command(
 def _plain(told: str) -> str:
     """Text of a help page; a mark of click's keeps lines as they are, and code is in ticks."""
     text = told.replace("\b\n", "").strip()
-    return re.sub(r"(?<![\w`])(--[a-z-]+)", r"`\1`", text) + "\n"
+    return re.sub(r"(?<![\w`])(--[a-z-]+)", r"`\1`", text)
 
 
 def _names(command: click.Command) -> set[str]:
@@ -150,9 +150,10 @@ def _options(command: click.Command, names: set[str]) -> str:
 
 
 def _option(option: click.Option, context: click.Context) -> tuple[str, str]:
-    takes = "" if option.is_flag else f" {option.make_metavar(context)}"
+    metavar = option.make_metavar(context).replace("INTEGER RANGE", "N")
+    takes = "" if option.is_flag else f" {metavar}"
     spelt = ", ".join(f"`{name}{takes}`".replace("|", "\\|") for name in _longest_last(option))
-    told = " ".join((option.help or "").split())
+    told = _plain(" ".join((option.help or "").split()))
     notes = ["due"] if option.required else []
     notes += ["may be repeated"] if option.multiple and "repeated" not in told else []
     notes += [f"or the variable `{option.envvar}`"] if option.envvar else []

@@ -27,6 +27,7 @@ from modlog._services.acting import Given
 from modlog._services.forensics.dsa.policies import AUTOMATED, OWN
 from modlog._storage.scripts import Scripts
 from tests import places
+from tests.golden.whole import load_sqlite
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -35,7 +36,8 @@ PAGES = {
 }
 REFERENCE = ROOT / "docs" / "reference"
 
-BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# Code that runs, and files that are there from then on: ```toml policies.toml
+BLOCK = re.compile(r"^```(?:(python|sh)|[a-z]+ ([\w.-]+))\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^]]*\]\(([^)#:]+)\)", re.DOTALL)
 # The databases of the pages: one that is there, and one that a page may make.
@@ -90,8 +92,15 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{SERVER}:{os.environ['PATH']}")
     named = request.getfixturevalue("databases") if POSTGRES in PAGES[page].read_text() else {}
+    monkeypatch.setenv("MODLOG_URL", "sqlite:///moderation.db")
+    monkeypatch.setenv("MODLOG_ACTOR", "human:wan")
     namespace: dict = {}
-    for number, (language, block) in enumerate(blocks(PAGES[page]), 1):
+    if page == "docs/how-to/upgrade.md":
+        load_sqlite(2, tmp_path / "moderation.db")
+    for number, (language, file, block) in enumerate(blocks(PAGES[page]), 1):
+        if file:
+            Path(file).write_text(block)
+            continue
         if language == "sh":
             run_commands(block, named)
             continue
@@ -121,7 +130,7 @@ def on_databases(block, named):
 
 def test_code_is_found():
     assert len([page for page, path in PAGES.items() if blocks(path)]) >= 6
-    assert sum(len(PRINTED.findall(block)) for p in PAGES.values() for _, block in blocks(p)) >= 20
+    assert sum(len(PRINTED.findall(block)) for p in PAGES.values() for *_, block in blocks(p)) >= 20
 
 
 @pytest.mark.parametrize("page", PAGES)

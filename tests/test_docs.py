@@ -269,12 +269,17 @@ def test_commands_in_the_documentation_can_be_typed(monkeypatch):
     found = [(path.name, words) for path in pages for words in typed(path)]
     assert len(found) > 40
     for page, words in found:
-        command, rest, context = commands, words, click.Context(commands, info_name="modlog")
-        while isinstance(command, click.Group):
-            name, command, rest = command.resolve_command(context, rest)
-            assert command, (page, words)
-            context = click.Context(command, info_name=name, parent=context)
         try:
-            command.make_context(name, rest, parent=context.parent).close()
+            parse(commands, words, click.Context(commands, info_name="modlog"))
         except click.ClickException as error:
             pytest.fail(f"{page}: modlog {shlex.join(words)}: {error.format_message()}")
+
+
+def parse(group: click.Group, words: list[str], context: click.Context) -> None:
+    """Read a command with its options, and do not carry it out."""
+    name, command, rest = group.resolve_command(context, words)
+    assert command is not None
+    if isinstance(command, click.Group):
+        parse(command, rest, click.Context(command, info_name=name, parent=context))
+    else:
+        command.make_context(name, rest, parent=context).close()

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, Final
 
 import attrs
@@ -22,7 +23,11 @@ from modlog._domain.effects import EFFECTS
 from modlog._domain.events import EVENT_CLASSES
 
 DOCS: Final = Path(__file__).parent
-MODULES: Final = ("modlog", "modlog.testing", "modlog.eventsourcing")
+# Whatever is not marked as private is public: the package, and what stands beside its floors.
+MODULES: Final = (
+    "modlog",
+    *(f"modlog.{one.name}" for one in iter_modules(modlog.__path__) if one.name[0] != "_"),
+)
 BEGIN: Final = "<!-- generated: written by `make docs` -->"
 END: Final = "<!-- end of generated -->"
 
@@ -175,7 +180,7 @@ def _api(name: str) -> str:
     parts = [
         f"# {name}\n",
         "<!-- This page is generated: `make docs` writes it. -->\n",
-        f"```{{eval-rst}}\n.. module:: {name}\n```\n",
+        f"```{{eval-rst}}\n.. automodule:: {name}\n```\n",
         *(_entry(module, one) for one in others),
     ]
     if errors:

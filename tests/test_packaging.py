@@ -49,6 +49,12 @@ def files(folder, suffixes):
     }
 
 
+def metadata(wheel):
+    """What the wheel says of the package, its README among it."""
+    name = f"modlog-{modlog.__version__}.dist-info/METADATA"
+    return Parser().parsestr(wheel.read(name).decode())
+
+
 def test_a_wheel_is_the_package_and_nothing_else(wheel):
     package = {name.removeprefix("src/") for name in files("src/modlog", PACKED)}
     about = {f"modlog-{modlog.__version__}.dist-info/{name}" for name in OF_A_WHEEL}
@@ -73,15 +79,22 @@ def test_an_index_would_take_both(built):
 
 
 def test_the_version_is_the_same_everywhere(wheel):
-    told = Parser().parsestr(wheel.read(f"modlog-{modlog.__version__}.dist-info/METADATA").decode())
+    told = metadata(wheel)
     told_of = re.findall(r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
 
     assert told["Version"] == version("modlog") == modlog.__version__
     assert told_of[0] == modlog.__version__.partition(".dev")[0]
 
 
+def test_links_of_the_readme_lead_somewhere_on_an_index_too(wheel):
+    targets = re.findall(r"\]\(([^)]+)\)", metadata(wheel).get_payload())
+
+    assert len(targets) > 5
+    assert [one for one in targets if not one.startswith("https://")] == []
+
+
 def test_the_supported_pythons_are_named_once_each(wheel):
-    told = Parser().parsestr(wheel.read(f"modlog-{modlog.__version__}.dist-info/METADATA").decode())
+    told = metadata(wheel)
     named = re.findall(r"Python :: (3\.\d+)", " ".join(told.get_all("Classifier", [])))
     (tried,) = re.findall(r"^PYTHONS := (.*)$", (ROOT / "Makefile").read_text(), re.M)
 

@@ -4,11 +4,13 @@ import importlib
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 from sphinx.util.inventory import InventoryFile
 
 import modlog
@@ -65,3 +67,24 @@ def test_nothing_is_loaded_from_elsewhere(site):
 
 def test_it_says_of_which_modlog_it_is(site):
     assert f"modlog {modlog.__version__}" in (site / "index.html").read_text()
+
+
+def test_on_a_telephone_no_page_is_wider_than_the_screen_or_asks_for_anything_elsewhere(site):
+    width = 390
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    asked, told, wide = [], [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 844})
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: told.append(str(error)))
+        for path in sorted(site.rglob("*.html")):
+            page.goto(path.as_uri())
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                wide.append(path.name)
+        browser.close()
+    assert len(asked) > 100
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert (told, wide) == ([], [])

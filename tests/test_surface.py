@@ -7,8 +7,6 @@ import inspect
 import re
 import subprocess
 import sys
-import tarfile
-import zipfile
 from pathlib import Path
 from types import FunctionType
 
@@ -17,7 +15,6 @@ import pytest
 import modlog
 from modlog import _errors
 
-ROOT = Path(__file__).parents[1]
 MODULES = ("modlog", "modlog.testing", "modlog.eventsourcing")
 
 
@@ -66,24 +63,6 @@ class TestModules:
         }
 
         assert own == {public for public in module.__all__ if hasattr_own(module, public)}
-
-
-def test_what_is_published_has_the_scripts_of_the_tables_and_what_is_filled_in(tmp_path):
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (wheel,), (sdist,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
-    scripts = {
-        str(one.relative_to(ROOT / "src"))
-        for one in ROOT.glob("src/modlog/**/*")
-        if one.suffix in {".sql", ".json", ".j2", ".css", ".js"}
-    }
-
-    with zipfile.ZipFile(wheel) as archive, tarfile.open(sdist) as source:
-        packed, kept = archive.namelist(), source.getnames()
-
-    assert len(scripts) >= 8
-    assert scripts - set(packed) == set()
-    assert {f"{sdist.name.removesuffix('.tar.gz')}/src/{one}" for one in scripts} <= set(kept)
 
 
 @pytest.mark.parametrize("name", ["modlog.testing", "modlog.eventsourcing"])

@@ -14,11 +14,11 @@ from modlog._cli.answers import event_data
 from modlog._cli.calling import options, print_json, writing
 from modlog._cli.completing import batch_ids
 from modlog._cli.instants import INSTANT
-from modlog._cli.lines import record_in
 from modlog._cli.near import on_account
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.ledger import ModLog
+from modlog._services.lines import record_in
 
 Decorator = Callable[[Any], Any]
 

@@ -11,6 +11,7 @@ from psycopg import connect, sql
 import modlog
 import modlog.eventsourcing
 import modlog.testing
+from modlog import importers
 from modlog._cli.main import commands
 from modlog._domain.events import EVENT_CLASSES
 from modlog._domain.wording import WORDS
@@ -94,7 +95,7 @@ def test_every_page_can_be_reached_from_the_readme():
     assert set(PAGES.values()) - reached == set()
 
 
-@pytest.mark.parametrize("module", [modlog, modlog.testing, modlog.eventsourcing])
+@pytest.mark.parametrize("module", [modlog, modlog.testing, modlog.eventsourcing, importers])
 def test_every_public_name_is_documented(module):
     pages = [path for path in PAGES.values() if "docs" in path.parts]
     assert names_missing(set(module.__all__) - {"open"}, *pages) == []

@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -255,6 +256,60 @@ def test_the_samples_in_a_ledger(place):
             outcome = log.ingest(mastodon.records(again), on_refused="note")
             assert (outcome.recorded, outcome.rejected) == (0, [])
         assert log.verify().ok
+
+
+TABLES = """
+CREATE TABLE users (id bigint, account_id bigint);
+CREATE TABLE statuses (id bigint, account_id bigint);
+CREATE TABLE reports (id bigint, target_account_id bigint);
+CREATE TABLE appeals (id bigint, account_id bigint);
+CREATE TABLE account_warnings (id bigint, account_id bigint, target_account_id bigint,
+    action integer, text text, created_at timestamp, updated_at timestamp, report_id bigint,
+    status_ids varchar[], overruled_at timestamp);
+CREATE TABLE admin_action_logs (id bigint, account_id bigint, action varchar, target_type varchar,
+    target_id bigint, created_at timestamp, updated_at timestamp, human_identifier varchar,
+    route_param varchar, permalink varchar);
+INSERT INTO users VALUES (77, 110019);
+INSERT INTO statuses VALUES (9001, 110019);
+INSERT INTO reports VALUES (41, 110018);
+INSERT INTO appeals VALUES (3, 110018);
+INSERT INTO account_warnings VALUES (1, 110001, 110018, 4000, 'a \\ "b"', '2026-03-09 11:00:00.3',
+    '2026-03-09 11:44:00', 41, '{8001}', '2026-03-09 11:44:00.5');
+INSERT INTO admin_action_logs (id, account_id, action, target_type, target_id, created_at) VALUES
+    (1, 110001, 'suspend', 'Account', 110018, '2026-03-09 11:00:00.25'),
+    (2, 110001, 'disable', 'User', 77, '2026-03-09 11:01:00'),
+    (3, 110001, 'destroy', 'Status', 9001, '2026-03-09 11:02:00'),
+    (4, 110001, 'resolve', 'Report', 41, '2026-03-09 11:03:00'),
+    (5, 110002, 'approve', 'Appeal', 3, '2026-03-09 11:44:00'),
+    (6, 110002, 'create', 'AccountWarning', 1, '2026-03-09 11:45:00'),
+    (7, 110002, 'create', 'DomainBlock', 5, '2026-03-09 11:46:00');
+"""
+HOW_TO = SAMPLES.parents[1] / "docs" / "how-to" / "look-at-an-incident-elsewhere.md"
+
+
+def test_the_queries_of_the_how_to_say_whose_everything_is(postgres_url, schema):
+    text = HOW_TO.read_text()
+    begin = text.index("    SELECT row_to_json(one) FROM (")
+    queries = text[begin : text.index("\n\n", begin)]
+    rows: list = []
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        connection.execute(f"SET search_path = {schema}")
+        connection.execute(TABLES)
+        for query in queries.split(";")[:-1]:
+            rows += connection.execute(query).fetchall()
+    found: list = list(mastodon.records(json.dumps(row) for (row,) in rows))
+    assert [(one["do"], one["account_id"]) for one in found] == [
+        ("suspend", "110018"),
+        ("note", "110018"),
+        ("flag", "110019"),
+        ("note", "110019"),
+        ("note", "110018"),
+        ("note", "110018"),
+        ("restore", "110018"),
+        ("note", "110018"),
+        ("note", "110002"),
+    ]
 
 
 @given(st.permutations(range(12)))

@@ -1,5 +1,6 @@
 """The block log of a wiki, as MediaWiki dumps it and as its API answers."""
 
+import gc
 import gzip
 import io
 import json
@@ -183,6 +184,22 @@ def read_gzip(content):
 def test_what_is_no_log_is_told(content, reason):
     with pytest.raises(InvalidInputError, match=reason):
         read(content)
+
+
+@pytest.mark.parametrize(
+    "content", [dump(item(1, "block")), json.dumps(event(1, "block")).encode()]
+)
+@pytest.mark.parametrize("closed_first", [False, True])
+def test_an_open_file_stays_its_openers(content, closed_first):
+    """Also where nobody reads to the end; what is left over never complains."""
+    file = io.BytesIO(content)
+    found = mediawiki.records(file)
+    next(found)
+    if closed_first:
+        file.close()
+    del found
+    gc.collect()
+    assert file.closed is closed_first
 
 
 def test_nothing_at_all_is_no_record():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -29,7 +28,7 @@ _FORMATS: Final = ("mastodon", "mediawiki", "ozone")
 @click.argument("file")
 @options
 @click.option(
-    "--format",
+    "--from",
     "of",
     type=click.Choice(_FORMATS),
     help="FILE is what this system writes down of its moderation, not records.",
@@ -50,7 +49,7 @@ _FORMATS: Final = ("mastodon", "mediawiki", "ozone")
     "--on-refused",
     type=click.Choice(["reject", "note"]),
     help="What becomes of a record that the state of its account refuses; reject by default, and "
-    "with --format note.",
+    "with --from note.",
 )
 @click.option(
     "--rejected",
@@ -79,12 +78,12 @@ def import_(
     rest goes on; the exit code is then 1. Records with a key are decided only once, however
     often they are loaded. An export in JSON Lines is taken as it is.
 
-    With --format, FILE is the block log of a wiki, the audit log of a Mastodon server, or the
+    With --from, FILE is the block log of a wiki, the audit log of a Mastodon server, or the
     moderation events of Bluesky's Ozone, as these systems write them.
 
     Example: modlog import history.jsonl.gz --db moderation.db --rejected rejected.jsonl
 
-    Example: modlog import wiki-pages-logging.xml.gz --format mediawiki --db wiki.db
+    Example: modlog import blocks.json --from mediawiki --db wiki.db
     """
     _check_rejected_path(file, rejected_path)
     with (
@@ -123,8 +122,14 @@ def import_(
 def _read(text: BinaryIO, of: str | None) -> Iterator[tuple[int, object]]:
     if of is None:
         return records(text)
-    numbered: Iterator[tuple[int, object]] = import_module(f"modlog.importers.{of}").numbered(text)
-    return numbered
+    from modlog.importers import mastodon, mediawiki, ozone
+
+    readers = {
+        "mastodon": mastodon.numbered,
+        "mediawiki": mediawiki.numbered,
+        "ozone": ozone.numbered,
+    }
+    return readers[of](text)
 
 
 def _check_rejected_path(file: str, rejected_path: str | None) -> None:

@@ -99,10 +99,11 @@ def record(do: str, account_id: str, at: datetime, key: str, **fields: Any) -> R
     """
     if reason := fields.pop("reason", None):
         fields["reason"] = _UNSTORABLE.sub("\ufffd", str(reason))
-    try:
-        checked_metadata(fields.get("metadata") or {}, "metadata")
-    except InvalidInputError:
-        del fields["metadata"]
+    if metadata := fields.get("metadata"):
+        try:
+            checked_metadata(metadata, "metadata")
+        except InvalidInputError:
+            del fields["metadata"]
     given = {name: value for name, value in fields.items() if value is not None}
     return {"do": do, "account_id": account_id, "at": instant_text(at), "key": key, **given}
 

@@ -62,7 +62,8 @@ def _peekable(file: Any) -> Iterator[io.BufferedReader]:
     try:
         yield reader
     finally:
-        reader.detach()  # the file is its opener's to close
+        if not reader.closed:
+            reader.detach()  # the file is its opener's to close
 
 
 def _value(item: Any) -> Any:
@@ -167,4 +168,5 @@ def table_rows(file: io.BufferedReader) -> Numbered:
     except DAMAGES as error:
         raise damaged(rows.line_num, error) from None
     finally:
-        text.detach()
+        if not text.closed:
+            text.detach()

@@ -4,6 +4,7 @@ import gc
 import gzip
 import io
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import modlog
 from modlog import InvalidInputError, Status
-from modlog.importers import Unreadable, mediawiki
+from modlog.importers import Unreadable, mastodon, mediawiki
 from tests.blocklog import records
 from tests.wiki import answer, dump, event, item, params
 
@@ -114,6 +115,13 @@ def test_the_account_is_the_name_of_the_users_page(title, account):
     assert found["account_id"] == account
 
 
+def test_other_logs_are_passed_over():
+    deleted = event(5, "delete", "Spam", type="delete")
+    assert [one["key"] for one in records([answer(deleted, event(1, "unblock"))])] == [
+        "mediawiki/1"
+    ]
+
+
 def test_who_is_hidden_stays_so():
     (found,) = read(dump(item(1, "block", user=None)))
     assert found["actor"] == {"kind": "human", "id": "(hidden)"}
@@ -125,6 +133,7 @@ def test_who_is_hidden_stays_so():
     ("content", "reason"),
     [
         (dump(item(1, "block", None)), "whom item 1 is about is hidden"),
+        (dump(item(1, "block", "")), "whom item 1 is about is hidden"),
         (dump(item("x", "block")), "the item's id is no number: 'x'"),
         (dump(item(1, "block", timestamp="soon")), "the timestamp of item 1 is no instant: 'soon'"),
         (dump(item(1, None)), "the action of item 1 is missing"),
@@ -145,12 +154,27 @@ def test_a_dump_that_ends_too_soon_is_no_sound_one(size):
     whole = dump(item(1, "block"), item(2, "unblock"))
     with pytest.raises(InvalidInputError, match=r"no sound XML from line \d+ on"):
         read(whole[:size])
-    with pytest.raises(InvalidInputError, match="no sound gzip from line"):
-        read_gzip(gzip.compress(whole)[:-10])
 
 
-def read_gzip(content):
-    return list(mediawiki.records(gzip.GzipFile(fileobj=io.BytesIO(content))))
+LONG = [event(n, "block", comment=f"{random.Random(n).random()}" * 30) for n in range(400)]
+
+
+@pytest.mark.parametrize(
+    ("of", "content"),
+    [
+        (mediawiki, dump(*(item(one["logid"], "block", comment=one["comment"]) for one in LONG))),
+        (mediawiki, "\n".join(map(json.dumps, LONG)).encode()),
+        (mediawiki, json.dumps(answer(*LONG), indent=1).encode()),
+        (mastodon, b"id,target_type,x\n" + b"\n".join(b"1,x,%f" % n for n in range(99_999))),
+    ],
+    ids=["a dump", "lines", "a document", "a table"],
+)
+@pytest.mark.parametrize("lost", [9, 2_000])
+def test_a_download_that_was_cut_off_is_told(tmp_path, of, content, lost):
+    path = tmp_path / "a file"
+    path.write_bytes(gzip.compress(content)[:-lost])
+    with pytest.raises(InvalidInputError, match=r"no sound gzip from line \d+ on .*fetch it again"):
+        list(of.records(path))
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,15 @@ def test_what_it_did_not_is_told(text):
 
 @pytest.mark.parametrize(
     "text",
-    ['O:8:"stdClass":0:{}', "a:999999999:{", "a:1:{" * 5_000, 's:99:"x";', 's:-1:"x";', "i:1"],
+    [
+        'O:8:"stdClass":0:{}',
+        "a:999999999:{",
+        "a:1:{" * 5_000,
+        's:99:"x";',
+        's:-1:"x";',
+        "i:1",
+        "i:1;i:2;",
+    ],
 )
 def test_no_object_is_made_and_no_promise_believed(text):
     with pytest.raises(InvalidInputError, match="from byte"):

@@ -197,7 +197,7 @@ def _entry_of(event: Any) -> _Entry | None:
 def _of_dump(item: LogItem) -> _Entry:
     texts = item.texts
     number = id_in(texts.get("id"), "the item's id")
-    if "logtitle" not in texts:
+    if not texts.get("logtitle"):
         raise InvalidInputError(f"whom item {number} is about is hidden")
     at = instant_in(texts.get("timestamp"), f"the timestamp of item {number}")
     until, metadata = _block_of_dump(texts.get("params", ""), at)
@@ -225,7 +225,7 @@ def _block_of_dump(params: str, at: datetime) -> _Block:
 
 def _of_answer(event: Mapping[str, Any]) -> _Entry:
     number = id_in(event["logid"], "logid")
-    if "actionhidden" in event or "title" not in event:
+    if not event.get("title"):
         raise InvalidInputError(f"whom event {number} is about is hidden, or was not asked for")
     at = instant_in(event.get("timestamp"), f"the timestamp of event {number}")
     params = mapping_in(event.get("params") or {}, f"params of event {number}")

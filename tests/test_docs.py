@@ -20,6 +20,7 @@ from psycopg.sql import SQL, Identifier
 import modlog
 import modlog.eventsourcing
 import modlog.testing
+from modlog import importers
 from modlog._cli.main import commands
 from modlog._domain.events import EVENT_CLASSES
 from modlog._domain.wording import WORDS
@@ -141,6 +142,17 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("module", [modlog, modlog.testing, modlog.eventsourcing])
+def test_every_page_can_be_reached_from_the_readme():
+    reached, left = set(), [ROOT / "README.md"]
+    while left:
+        path = left.pop()
+        if path not in reached and path.suffix == ".md":
+            reached.add(path)
+            left += [(path.parent / one).resolve() for one in LINK.findall(path.read_text())]
+    assert set(PAGES.values()) - reached == set()
+
+
+@pytest.mark.parametrize("module", [modlog, modlog.testing, modlog.eventsourcing, importers])
 def test_every_public_name_is_documented(module):
     pages = [path for path in PAGES.values() if "docs" in path.parts]
     assert names_missing(set(module.__all__) - {"open"}, *pages) == []

@@ -12,10 +12,10 @@ import pytest
 from attrs import define
 from click.testing import CliRunner
 
-from examples.wikipedia_block_log import load, records
 from modlog import Actor, Selection
 from modlog._cli.main import commands
 from modlog.testing import MovableClock
+from tests.blocklog import load, records
 
 END = datetime.fromisoformat("2007-05-01T00:00:00Z")
 MINUTES = timedelta(minutes=10)

@@ -72,15 +72,21 @@ class Commands:
         return self._record("flag", account_id, {"label": label, "score": score}, given)
 
     def clear_flags(
-        self, account_id: str, flags: Collection[int] | None = None, **given: Unpack[Given]
+        self,
+        account_id: str,
+        flags: Collection[int] | None = None,
+        *,
+        label: str | None = None,
+        **given: Unpack[Given],
     ) -> RecordedEvent:
-        """Take flags off an account: those of these versions, or all that stand.
+        """Take flags off an account: those of these versions, those of a label, or all that stand.
 
         Raises:
             AccountNotFoundError: there is no such account.
+            InvalidInputError: both versions and a label are given.
             NothingInForceError: no flag stands, or one that is named does not.
         """
-        return self._record("clear_flags", account_id, {"flags": flags}, given)
+        return self._record("clear_flags", account_id, {"flags": flags, "label": label}, given)
 
     def suspend(
         self,

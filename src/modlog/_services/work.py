@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from datetime import datetime
 from os import getpid
 from types import MappingProxyType
@@ -48,6 +48,11 @@ _open: ContextVar[Mapping[int, _Open]] = ContextVar(
     "modlog.transactions",
     default=MappingProxyType({}),
 )
+
+
+def take_part(context: Context, begun_in: Context) -> None:
+    """Let what runs in a context be part of the transaction that was begun in another."""
+    context.run(_open.set, begun_in[_open])
 
 
 class _TakenBack(Exception):  # noqa: N818

@@ -382,7 +382,7 @@ def test_who_is_cancelled_while_he_waits_for_an_event_has_lost_none(place):
     async def main():
         async with opened(place) as log:
             stream = log.subscribe()
-            got = []
+            got: list[modlog.RecordedEvent] = []
             writing = asyncio.ensure_future(written(log))
             while len(got) < 50:
                 with suppress(TimeoutError):

@@ -292,20 +292,22 @@ def test_reads_do_not_wait_for_those_that_write(kind):
 
 
 def test_long_calls_keep_nobody_waiting(place):
-    """Ten imports that go on only when an account was read."""
-    read = threading.Event()
+    """Ten imports at once, which go on only when others have read and written."""
+    begun, done = threading.Barrier(11), threading.Event()
 
     def records(number):
         yield {"do": "create", "account_id": f"new {number}", "at": LONG_AGO}
-        assert read.wait(timeout=60)
+        begun.wait(timeout=60)
+        assert done.wait(timeout=60)
 
     async def main():
         async with opened(place) as log:
             await log.create("a")
             imports = [asyncio.ensure_future(log.ingest(records(number))) for number in range(10)]
-            await asyncio.sleep(0)
+            await asyncio.to_thread(begun.wait, 60)
+            await log.note("a", "text")
             assert (await log.account("a")).status == "active"
-            read.set()
+            done.set()
             outcomes = await asyncio.gather(*imports)
             assert [one.recorded for one in outcomes] == [1] * 10
 

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import count
 
 import psycopg
 import pytest
@@ -485,23 +486,24 @@ def test_a_question_that_times_out_spoils_nothing(place):
 
 
 def test_what_tells_of_its_progress_stops(place):
-    """An import without end stops at its next chunk; closing would wait for it for ever."""
-    read = threading.Event()
+    """An import without end stops at its next chunk."""
+    read, ended = threading.Event(), threading.Event()
 
     def endless():
-        number = 0
-        while True:
-            number += 1
-            yield {"do": "create", "account_id": f"new {number}", "at": "2024-01-01T00:00:00Z"}
-            if number == 50:
-                read.set()
+        try:
+            for number in count():
+                yield {"do": "create", "account_id": f"{number}", "at": "2024-01-01T00:00:00Z"}
+                if number == 50:
+                    read.set()
+        finally:
+            ended.set()
 
     async def main():
         async with opened(place) as log:
             task = asyncio.create_task(log.ingest(endless(), chunk=10))
             await asyncio.to_thread(read.wait)
             await cancelled(task)
-        assert read.is_set()
+            assert await asyncio.to_thread(ended.wait, 60)
 
     asyncio.run(main())
 

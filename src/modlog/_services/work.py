@@ -42,6 +42,14 @@ class _Open:
         """Whether it goes on, in this process: a forked child takes no part in it."""
         return self.under_way and self.process == getpid()
 
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of it that fails alone."""
+        if self.afterwards is None:  # the caller may have gone back to a savepoint of his own
+            self.writer.rolled_back()
+        with self.writer.part():
+            yield
+
 
 # For each ledger, the transaction of the current task or thread.
 _open: ContextVar[Mapping[int, _Open]] = ContextVar(
@@ -114,10 +122,10 @@ class Work:
     @contextmanager
     def chunk(self, session: Session | None = None) -> Iterator[Writer]:
         """A transaction of its own, or a part of the one that is under way."""
-        writer = self.writer()
-        if writer is not None:
-            with writer.part():
-                yield writer
+        opened = self._opened()
+        if opened is not None:
+            with opened.part():
+                yield opened.writer
             return
         with self.store.writing(self.clock(), session) as writer:
             yield writer
@@ -157,9 +165,9 @@ class Work:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """See `ModLog.transaction`."""
-        writer = self.writer()
-        if writer is not None:
-            with writer.part():
+        opened = self._opened()
+        if opened is not None:
+            with opened.part():
                 yield
             return
         afterwards: list[Callable[[], None]] = []

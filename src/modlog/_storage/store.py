@@ -20,6 +20,7 @@ from modlog._storage.keys import Key, kept_as
 from modlog._storage.projection import Card, card_sql, cards_of, cards_of_streams
 from modlog._storage.reading import PAGE, Reader, recorded_sql
 from modlog._storage.signal import Signal
+from modlog._storage.unwrapping import unwrapped
 from modlog._storage.writing import Writer
 
 # What a command decides, from the account as it is and the instant at which it is recorded;
@@ -68,7 +69,7 @@ class Store:
         """A part of the caller's own transaction; the caller commits.
 
         Raises:
-            InvalidInputError: the connection leads to another ledger.
+            InvalidInputError: the connection leads to another ledger, or is no connection.
         """
         own = self._ledger_id
 
@@ -76,7 +77,7 @@ class Store:
             if self._read_ledger_id(session) != own:
                 raise elsewhere()
 
-        with self.database.joining(connection, check) as session:
+        with self.database.joining(unwrapped(connection), check) as session:
             yield self._writer(session, now)
 
     @cached_property

@@ -1,7 +1,8 @@
 """modlog for asyncio: the same surface with `await`, on threads of its own.
 
-`open` gives an `AsyncModLog`. Those of its answers that read or write by themselves are an
-`AsyncView`, `AsyncRevertPlan`, `AsyncSweepPlan`, `AsyncSweepOutcome`, `AsyncImpact` or `AsyncReport`.
+`open` gives an `AsyncModLog`. Of its answers, those that read or write by themselves are an
+`AsyncView`, `AsyncRevertPlan`, `AsyncSweepPlan`, `AsyncSweepOutcome`, `AsyncImpact` or
+`AsyncReport`.
 """
 
 from modlog.aio._answers import (

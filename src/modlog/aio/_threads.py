@@ -231,7 +231,6 @@ class Lane:
     @asynccontextmanager
     async def part(self, make: Make) -> AsyncIterator[None]:
         """A block within the block."""
-        self._check()
         inner = make()
         try:
             await settled(self._run(inner.__enter__))

@@ -145,8 +145,10 @@ def envelope_for(command: str, given: Mapping[str, Any]) -> Envelope:
         InvalidInputError: a field that does not exist or a value that no event takes.
     """
     fields = _over(_settled.get(), _checked(given, f"{command}()"))
-    fields["actor"] = _known(fields.get("actor"))
-    if fields["actor"] is None:
+    actor = fields.get("actor")
+    if callable(actor):
+        actor = fields["actor"] = _known(actor)
+    if actor is None:
         raise MissingActorError(
             f"{command}() needs an actor: give actor=Actor.human(…), or set one for a block with "
             "modlog.acting(…)"
@@ -155,9 +157,9 @@ def envelope_for(command: str, given: Mapping[str, Any]) -> Envelope:
     return Envelope(**fields)
 
 
-def _known(source: Any) -> Actor | None:
-    """The actor; of a callable, who it says that acts now, if it says so."""
-    actor = source() if callable(source) else source
+def _known(source: Callable[[], object]) -> Actor | None:
+    """Who a callable says that acts now, if it says so."""
+    actor = source()
     return None if actor is None else checked_actor(actor, "what acting() asks for the actor")
 
 
@@ -171,7 +173,10 @@ def settled_actor(what: str, otherwise: Actor | None = None) -> Actor:
     Raises:
         MissingActorError: they settle none, and there is nobody else.
     """
-    actor = _known(_settled.get().get("actor")) or otherwise
+    actor = _settled.get().get("actor")
+    if callable(actor):
+        actor = _known(actor)
+    actor = actor or otherwise
     if actor is None:
         raise MissingActorError(
             f"{what} needs an actor: give one, or set one for a block with modlog.acting(…)"

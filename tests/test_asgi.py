@@ -107,7 +107,7 @@ def test_who_is_known_late_acts(place):
 
 def test_a_request_gets_a_name_if_it_has_none_that_is_one(place):
     with TestClient(platform(place)) as client:
-        names = set()
+        names: set[str] = set()
         for given in (None, b"", b"a b", b"x" * 129, b"\xfc"):
             headers = {b"x-user": b"wan"} | ({} if given is None else {b"x-request-id": given})
             answer = client.post(f"/accounts/{len(names)}", headers=headers)

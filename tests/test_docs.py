@@ -9,6 +9,8 @@ import pytest
 from psycopg import connect, sql
 
 import modlog
+import modlog.aio
+import modlog.asgi
 import modlog.eventsourcing
 import modlog.testing
 from modlog._cli.main import commands
@@ -94,7 +96,9 @@ def test_every_page_can_be_reached_from_the_readme():
     assert set(PAGES.values()) - reached == set()
 
 
-@pytest.mark.parametrize("module", [modlog, modlog.testing, modlog.eventsourcing])
+@pytest.mark.parametrize(
+    "module", [modlog, modlog.aio, modlog.asgi, modlog.eventsourcing, modlog.testing]
+)
 def test_every_public_name_is_documented(module):
     pages = [path for path in PAGES.values() if "docs" in path.parts]
     assert names_missing(set(module.__all__) - {"open"}, *pages) == []

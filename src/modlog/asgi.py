@@ -37,7 +37,7 @@ _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
-Lifespan = Callable[[Any], AbstractAsyncContextManager[dict[str, Any]]]
+_Lifespan = Callable[[Any], AbstractAsyncContextManager[dict[str, Any]]]
 
 # What the ledger is called in the state of an application.
 _KEY: Final = "modlog"
@@ -114,8 +114,8 @@ class ActingMiddleware:
         return given if _NAME.fullmatch(given) else uuid4().hex.encode()
 
 
-def _as_lifespan(opening: Callable[_P, Opening]) -> Callable[_P, Lifespan]:
-    def lifespan(*args: _P.args, **options: _P.kwargs) -> Lifespan:
+def _as_lifespan(opening: Callable[_P, Opening]) -> Callable[_P, _Lifespan]:
+    def lifespan(*args: _P.args, **options: _P.kwargs) -> _Lifespan:
         """The life of an application with a ledger: opened at its start, closed at its end.
 
         Give it to Starlette or FastAPI as `lifespan`; or enter it in a lifespan of your own, which

@@ -80,6 +80,12 @@ def test_a_method_takes_what_the_ledger_s_own_takes(cls, name):
     assert [one.default for one in own.values()] == [one.default for one in awaited.values()]
 
 
+@pytest.mark.parametrize("method", [AsyncModLog.note, AsyncModLog.verify, AsyncView.as_of])
+def test_a_method_is_known_to_be_awaited(method):
+    """By frameworks, which call other functions in threads."""
+    assert asyncio.iscoroutinefunction(method)
+
+
 def test_opening_takes_what_modlog_open_takes():
     own, awaited = inspect.signature(modlog.open), inspect.signature(modlog.aio.open)
     assert own.parameters == awaited.parameters

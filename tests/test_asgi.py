@@ -10,7 +10,7 @@ from typing import Annotated
 
 import httpx2 as httpx
 import pytest
-from fastapi import Depends, FastAPI, HTTPException, Request, WebSocket
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, WebSocket
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
@@ -77,6 +77,11 @@ def platform(place, **circumstances) -> FastAPI:
             await asyncio.sleep(0)
             return told(await log.note("a", "2"))
 
+    @app.post("/later")
+    async def later(log: Ledger, user: Annotated[str, Depends(user)], tasks: BackgroundTasks):
+        tasks.add_task(log.note, "a", "in the background")
+        tasks.add_task(log.sync.note, "a", "in a thread")
+
     @app.post("/nobody")
     async def nobody(log: Ledger):
         try:
@@ -116,6 +121,17 @@ def test_a_request_gets_a_name_if_it_has_none_that_is_one(place):
             assert answer.json()["request"] == name
             names.add(name)
         assert len(names) == 5
+
+
+def test_a_background_task_is_of_its_request(place):
+    app = platform(place)
+    with TestClient(app) as client:
+        for path in ("/accounts/a", "/later"):
+            client.post(path, headers={"x-user": "wan", "x-request-id": "r-1"})
+        history = app.state.modlog.sync.history("a")
+    assert [event.type for event in history] == ["account.created", *["account.noted"] * 2]
+    assert {event.correlation_id for event in history} == {"r-1"}
+    assert {event.actor.id for event in history} == {"wan"}
 
 
 def test_a_refused_request_has_a_name_too(place):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial, wraps
-from inspect import signature
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from modlog.aio._streams import Stream
@@ -117,7 +118,7 @@ def streamed_as(
 def _awaited(
     method: Callable[..., Any], sort: Sort, answer: Callable[[Any, Any], Any] | None = None
 ) -> Callable[..., _Awaited[Any]]:
-    tells_progress = "progress" in signature(method).parameters
+    tells_progress = "progress" in inspect.signature(method).parameters
 
     @wraps(method)
     def call(one: Beside[Any], /, *args: Any, **given: Any) -> _Awaited[Any]:
@@ -125,7 +126,16 @@ def _awaited(
         called = _stoppable(one, act) if tells_progress else one._threads.call(act, sort)
         return called if answer is None else _answered(called, partial(answer, one))
 
+    _mark(call)
     return call
+
+
+def _mark(call: Callable[..., _Awaited[Any]]) -> None:
+    """Let those who ask, as frameworks do, know that what it gives is to be awaited."""
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(call)
+    else:
+        vars(call)["_is_coroutine"] = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
 
 
 async def _answered(called: _Awaited[_T], answer: Callable[[_T], _A]) -> _A:
@@ -135,7 +145,7 @@ async def _answered(called: _Awaited[_T], answer: Callable[[_T], _A]) -> _A:
 def _stoppable(one: Beside[Any], act: partial[_T]) -> _Awaited[_T]:
     """A call that takes long, and that ends at the next sign of its progress if it is cancelled."""
     stopped = False
-    bound = signature(act.func).bind(*act.args, **act.keywords)
+    bound = inspect.signature(act.func).bind(*act.args, **act.keywords)
     tell = bound.arguments.get("progress")
 
     def progress(*args: Any) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from itertools import count
 
 import psycopg
@@ -252,9 +252,8 @@ def connected(place):
             yield connection
     else:
         path = place.url.removeprefix("sqlite:///")
-        connection = sqlite3.connect(path, check_same_thread=False)
-        yield connection
-        connection.close()
+        with closing(sqlite3.connect(path, check_same_thread=False)) as own:
+            yield own
 
 
 @pytest.mark.parametrize("kind", FILES)

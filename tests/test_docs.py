@@ -18,6 +18,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 import modlog
+import modlog.aio
+import modlog.asgi
 import modlog.eventsourcing
 import modlog.testing
 from modlog import importers
@@ -153,6 +155,9 @@ def test_every_page_can_be_reached_from_the_readme():
 
 
 @pytest.mark.parametrize("module", [modlog, modlog.testing, modlog.eventsourcing, importers])
+@pytest.mark.parametrize(
+    "module", [modlog, modlog.aio, modlog.asgi, modlog.eventsourcing, modlog.testing]
+)
 def test_every_public_name_is_documented(module):
     pages = [path for path in PAGES.values() if "docs" in path.parts]
     assert names_missing(set(module.__all__) - {"open"}, *pages) == []

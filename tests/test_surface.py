@@ -21,6 +21,10 @@ IMPORTERS = tuple(f"modlog.importers.{name}" for name in ("mastodon", "mediawiki
 MODULES = ("modlog", "modlog.testing", "modlog.eventsourcing", "modlog.importers", *IMPORTERS)
 # What else is imported there is for use; of the others it is a second way to a public name.
 ALONE = ("modlog.eventsourcing", *IMPORTERS)
+ROOT = Path(__file__).parents[1]
+MODULES = ("modlog", "modlog.aio", "modlog.asgi", "modlog.eventsourcing", "modlog.testing")
+# Those in one file, beside what they import.
+ALONE = ("modlog.asgi", "modlog.eventsourcing")
 
 
 def module_of(name: str):
@@ -71,6 +75,25 @@ class TestModules:
 
 
 @pytest.mark.parametrize("name", ["modlog.testing", "modlog.eventsourcing"])
+def test_what_is_published_has_the_scripts_of_the_tables_and_what_is_filled_in(tmp_path):
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    (wheel,), (sdist,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
+    scripts = {
+        str(one.relative_to(ROOT / "src"))
+        for one in ROOT.glob("src/modlog/**/*")
+        if one.suffix in {".sql", ".json", ".j2", ".css", ".js"}
+    }
+
+    with zipfile.ZipFile(wheel) as archive, tarfile.open(sdist) as source:
+        packed, kept = archive.namelist(), source.getnames()
+
+    assert len(scripts) >= 8
+    assert scripts - set(packed) == set()
+    assert {f"{sdist.name.removesuffix('.tar.gz')}/src/{one}" for one in scripts} <= set(kept)
+
+
+@pytest.mark.parametrize("name", MODULES[1:])
 def test_the_docstring_of_a_module_names_everything_in_it(name):
     module = module_of(name)
 
@@ -136,7 +159,17 @@ def tree(docstring: str) -> dict[str, str]:
 
 class TestImports:
     # What must not be loaded, and what must not be asked for, by an import alone.
-    LAZY = ("hypothesis", "psycopg", "click", "rich", "pytest", "jsonschema", "pyarrow", "jinja2")
+    LAZY = (
+        "hypothesis",
+        "psycopg",
+        "click",
+        "rich",
+        "pytest",
+        "jsonschema",
+        "pyarrow",
+        "jinja2",
+        "sqlalchemy",
+    )
 
     def test_need_no_optional_package(self):
         loaded = modules_after("import modlog")
@@ -147,9 +180,12 @@ class TestImports:
     def test_of_the_eventsourcing_module_need_none_either(self):
         assert not modules_after("import modlog.eventsourcing") & set(self.LAZY)
 
+    def test_of_what_stands_beside_need_none_either(self):
+        assert not modules_after("import modlog.aio, modlog.asgi") & set(self.LAZY)
+
     def test_do_no_input_or_output(self):
         """But reading the modules themselves: no file, socket, process, database or thread."""
-        source = f"{AUDIT}\nimport modlog, modlog.eventsourcing\nprint(seen)"
+        source = f"{AUDIT}\nimport modlog.asgi, modlog.eventsourcing\nprint(seen)"
 
         assert ast.literal_eval(run(source)) == []
 

@@ -267,8 +267,9 @@ class Commands:
         that the caller did in it, where the disk is full.
 
         Args:
-            connection: a ``sqlite3.Connection`` or ``psycopg.Connection`` to the database that
-                holds this ledger, with a transaction open or about to open.
+            connection: a ``sqlite3.Connection``, a ``psycopg.Connection``, or a ``Connection`` or
+                ``Session`` of SQLAlchemy on one of them, to the database that holds this ledger,
+                with a transaction open or about to open.
 
         Raises:
             InvalidInputError: a connection of another kind, to another database, or one that

@@ -199,17 +199,35 @@ class Questions:
         Raises:
             InvalidInputError: no position, or a time that is none.
         """
+        return self._follow(*self._following(after, follow, timeout, selection))
+
+    def _following(
+        self, after: int, follow: bool, timeout: float | None, selection: Selection | None
+    ) -> tuple[Iterator[list[RecordedEvent]], float | None]:
+        """The pages of a subscription, and how many seconds it waits for another."""
         after = checked_position(after, "after")
         wait = checked_seconds(timeout, "timeout") if checked_truth(follow, "follow") else 0.0
-        return self._follow(checked_selection(selection, "subscribe()"), after, wait)
+        return self._pages_after(checked_selection(selection, "subscribe()"), after), wait
 
     def _follow(
-        self, selection: Selection, after: int, timeout: float | None
+        self, pages: Iterator[list[RecordedEvent]], timeout: float | None
     ) -> Iterator[RecordedEvent]:
         signal = self._work.store.signal
         wait = Backoff(timeout)
         while True:
             seen = signal.count
+            events = next(pages)
+            yield from events
+            if events:
+                wait = Backoff(timeout)
+            elif wait.left > 0:
+                signal.wait(seen, wait.next())
+            else:
+                return
+
+    def _pages_after(self, selection: Selection, after: int) -> Iterator[list[RecordedEvent]]:
+        """Page by page without end; an empty one for each look that finds nothing new."""
+        while True:
             with self._work.reader() as reader:
                 head = reader.head().position
                 # Asked anew, as an instant that lay ahead may have passed; and by position,
@@ -217,11 +235,5 @@ class Questions:
                 condition = replaced(reader.condition(selection), way="position")
                 pages = Pages(condition, head, after)
                 events = pages.next(reader)
-            yield from events
+            yield events
             after = pages.after if events else max(after, head)
-            if events:
-                wait = Backoff(timeout)
-            elif wait.left > 0:
-                signal.wait(seen, wait.next())
-            else:
-                return

@@ -143,16 +143,6 @@ def test_links_lead_somewhere(page):
     assert [one for one in targets if not (path.parent / one).resolve().is_file()] == []
 
 
-def test_every_page_can_be_reached_from_the_readme():
-    reached, left = set(), [ROOT / "README.md"]
-    while left:
-        path = left.pop()
-        if path not in reached and path.suffix == ".md":
-            reached.add(path)
-            left += [(path.parent / one).resolve() for one in LINK.findall(path.read_text())]
-    assert set(PAGES.values()) - reached == set()
-
-
 @pytest.mark.parametrize(
     "module", [modlog, modlog.aio, modlog.asgi, modlog.eventsourcing, importers, modlog.testing]
 )

@@ -31,7 +31,7 @@ _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 # As much of a line that cannot be read as is kept to find it again.
 _KEPT: Final = 1_000
 # What reading a gzipped file raises that is damaged, or ends too soon.
-DAMAGES: Final = (EOFError, gzip.BadGzipFile, zlib.error)
+DAMAGE: Final = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def records(text: BinaryIO, first: int = 1) -> Iterator[tuple[int, object]]:
     for number in count(first):
         try:
             line = _next_line(text)
-        except DAMAGES as error:
+        except DAMAGE as error:
             raise damaged(number, error) from None
         if not line:
             return

@@ -14,7 +14,7 @@ from xml.parsers import expat
 from attrs import define, field, frozen
 
 from modlog._errors import InvalidInputError
-from modlog._services.lines import DAMAGES, damaged
+from modlog._services.lines import DAMAGE, damaged
 from modlog.importers._reading import Numbered
 
 _PORTION: Final = 64 * 2**10  # bytes
@@ -35,7 +35,7 @@ def log_items(file: io.BufferedReader) -> Numbered:
         try:
             portion = file.read(_PORTION)
             parser.Parse(portion, not portion)
-        except DAMAGES as error:
+        except DAMAGE as error:
             raise damaged(parser.CurrentLineNumber, error) from None
         except expat.ExpatError as error:
             raise InvalidInputError(

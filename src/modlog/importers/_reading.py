@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 from modlog._errors import InvalidInputError
 from modlog._services.lines import (
-    DAMAGES,
+    DAMAGE,
     MAX_LINE,
     damaged,
     opened,
@@ -88,7 +88,7 @@ def begins_with(file: io.BufferedReader, *signs: bytes) -> bool:
     """Whether the first characters that are not blank are one of these."""
     try:
         start = file.peek(4_096)
-    except DAMAGES as error:
+    except DAMAGE as error:
         raise damaged(1, error) from None
     return start.removeprefix(BOM_UTF8).lstrip().startswith(signs)
 
@@ -101,7 +101,7 @@ def json_values(file: io.BufferedReader) -> Numbered:
     for number in count(1):
         try:
             line = file.readline(MAX_LINE + 1)
-        except DAMAGES as error:
+        except DAMAGE as error:
             raise damaged(number, error) from None
         line = line.removeprefix(BOM_UTF8) if number == 1 else line
         if not line or line.strip():
@@ -119,7 +119,7 @@ def json_values(file: io.BufferedReader) -> Numbered:
 def _documents(start: bytes, file: io.BufferedReader) -> Iterator[Any]:
     try:
         whole = (start + file.read(MAX_DOCUMENT)).decode()
-    except DAMAGES as error:
+    except DAMAGE as error:
         raise damaged(1, error) from None
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"the file is no UTF-8: {error}") from None
@@ -165,7 +165,7 @@ def table_rows(file: io.BufferedReader) -> Numbered:
         raise InvalidInputError(
             f"the file is no sound CSV from line {rows.line_num} on ({error})"
         ) from None
-    except DAMAGES as error:
+    except DAMAGE as error:
         raise damaged(rows.line_num, error) from None
     finally:
         if not text.closed:

@@ -71,7 +71,7 @@ class Store:
         own = self._ledger_id
 
         def check(session: Session) -> None:
-            if self._read_ledger_id(session) != own:
+            if self.read_ledger_id(session) != own:
                 raise elsewhere()
 
         with self.database.joining(connection, check) as session:
@@ -80,9 +80,10 @@ class Store:
     @cached_property
     def _ledger_id(self) -> str:
         with self.database.reading() as session:
-            return self._read_ledger_id(session)
+            return self.read_ledger_id(session)
 
-    def _read_ledger_id(self, session: Session) -> str:
+    def read_ledger_id(self, session: Session) -> str:
+        """What the ledger was named when it began."""
         row = session.row(f"SELECT value FROM {self.database.table('meta')} WHERE name = 'ledger'")
         return "" if row is None else str(row[0])
 

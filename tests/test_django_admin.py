@@ -245,7 +245,7 @@ def test_what_happened_is_taken_back_as_it_was_shown(staff, account, log):
     shown = client.get(address).content.decode()
     assert unescape(shown).count(f"account.deleted by human wan, {account} second") == 1
     answer = send(client, address, reason="the founder's own account")
-    assert "1 events of 1 accounts are taken back" in messages(answer)
+    assert "Taken back: 1 event of 1 account, as batch revert-" in messages(answer)
     event = log.history(account)[-1]
     assert (event.actor, event.type) == (Actor.human("mei"), "events.reverted")
     assert event.data["targets"] == [3]
@@ -308,7 +308,7 @@ def test_a_sweep_is_planned_approved_by_another_and_carried_out(staff, account, 
             mei.get(address).content.decode()
         )
         answer = send(mei, page("account_revert", batch=account), reason="wrong list")
-        assert "3 events of 3 accounts" in messages(answer)
+        assert "Taken back: 3 events of 3 accounts" in messages(answer)
         assert {log.account(one).status for one in others} == {"active"}
 
 

@@ -1,9 +1,11 @@
 from django.contrib import admin
+from django.http import HttpResponse
 from django.urls import path
 
 from tests.djangosite import views
 
 urlpatterns = [
+    path("favicon.ico", lambda request: HttpResponse(status=204)),  # browsers ask for it
     path("admin/", admin.site.urls),
     path("suspend/<str:name>/", views.suspend),
     path("log-in-and-suspend/<str:name>/", views.log_in_and_suspend),

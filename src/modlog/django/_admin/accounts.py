@@ -209,8 +209,9 @@ class AccountAdmin(LedgerAdmin):
     def _reverted(self, request: Any, outcome: RevertOutcome, asked: SelectionForm) -> HttpResponse:
         self.say(
             request,
-            f"{outcome.targets:,} events of {outcome.reverted:,} accounts are taken back, as batch "
-            f"{outcome.batch_id}, which can be taken back itself.",
+            f"Taken back: {shown.some(outcome.targets, 'event')} of "
+            f"{shown.some(outcome.reverted, 'account')}, as batch {outcome.batch_id}, which can "
+            "be taken back itself.",
         )
         for left, why in ((outcome.refused, "a guardrail"), (outcome.changed, "newer events")):
             if left:

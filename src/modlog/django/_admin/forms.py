@@ -12,7 +12,7 @@ from modlog import Selection
 class Lines(forms.CharField):
     """Text with one thing on each line."""
 
-    widget = forms.Textarea(attrs={"rows": 10, "spellcheck": "false"})
+    widget = forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "vLargeTextField"})
 
     def clean(self, value: Any) -> list[str]:
         text = super().clean(value)

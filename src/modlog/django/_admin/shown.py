@@ -169,3 +169,8 @@ def first(items: Iterable[_T], number: int) -> tuple[list[_T], bool]:
     """The first so many of them, and whether there are more."""
     found = list(islice(items, number + 1))
     return found[:number], len(found) > number
+
+
+def some(number: int, what: str) -> str:
+    """So many of something."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

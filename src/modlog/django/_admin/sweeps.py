@@ -73,7 +73,7 @@ class SweepAdmin(LedgerAdmin):
         if form.is_valid():
             with self.acting(request):
                 plan = log.plan_sweep(**form.given())
-                self.say(request, f"The sweep of {plan.size:,} accounts is planned.")
+                self.say(request, f"The sweep of {shown.some(plan.size, 'account')} is planned.")
                 return HttpResponseRedirect(self._after_planning(request, plan))
         back = self.address("changelist")
         return self.page(request, "sweep/add_form", "Plan a sweep", form=form, back=back)

@@ -58,7 +58,7 @@ class Store:
             nullcontext(session) if session else self.database.reading() as opened,
             self.database.beginning(opened),
         ):
-            yield self._writer(opened, now)
+            yield self._writer(opened, self.database.lock_head(opened), now)
         self.signal.notify()
 
     @contextmanager
@@ -74,8 +74,8 @@ class Store:
             if self.read_ledger_id(session) != own:
                 raise elsewhere()
 
-        with self.database.joining(connection, check) as session:
-            yield self._writer(session, now)
+        with self.database.joining(connection, check) as (session, head):
+            yield self._writer(session, head, now)
 
     @cached_property
     def _ledger_id(self) -> str:
@@ -87,8 +87,7 @@ class Store:
         row = session.row(f"SELECT value FROM {self.database.table('meta')} WHERE name = 'ledger'")
         return "" if row is None else str(row[0])
 
-    def _writer(self, session: Session, now: datetime) -> Writer:
-        head = self.database.lock_head(session)
+    def _writer(self, session: Session, head: Head, now: datetime) -> Writer:
         return Writer(self, session, head, self.next_instant(session, head, to_micros(now)))
 
     def next_instant(self, session: Session, head: Head, now: int) -> int:

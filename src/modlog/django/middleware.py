@@ -15,6 +15,7 @@ from modlog.django._checks import check_at_start
 from modlog.django._settings import actor_source
 
 HEADER: Final = "X-Request-ID"
+_IN_META: Final = "HTTP_X_REQUEST_ID"
 # What others call a request is taken over, if it is a name and no more.
 _NAME: Final = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
@@ -63,7 +64,7 @@ class ActingMiddleware:
 
 def request_id(request: Any) -> str:
     """What the request is called by those before us; a new name if they give none."""
-    given: str = request.headers.get(HEADER, "")
+    given: str = request.META.get(_IN_META, "")
     return given if _NAME.fullmatch(given) else uuid4().hex
 
 

@@ -212,6 +212,28 @@ def driver_of(connection: Any) -> psycopg.Connection[Any]:
     return driver
 
 
+def test_the_lock_is_taken_by_the_first_command_and_not_before(alias, within, log, name):
+    with within():
+        in_a_thread(lambda: log.flag(name, label="meanwhile", actor=ANN["actor"]))
+        log.suspend(name, **ANN)
+        assert log.account(name).version == 3
+
+
+def test_another_may_write_once_django_has_gone_back_behind_the_first_command(
+    alias, within, log, name
+):
+    """On PostgreSQL a lock that was taken behind a savepoint is given back with it."""
+    with within():
+        with suppress(Undone), transaction.atomic(using=alias):
+            log.suspend(name, **ANN)
+            raise Undone
+        if alias != "default":
+            in_a_thread(lambda: log.flag(name, label="meanwhile", actor=ANN["actor"]))
+        log.delete(name, **ANN)
+    assert log.account(name).status == "deleted"
+    assert log.verify().ok
+
+
 def in_a_thread(act: Any) -> Any:
     """A call in a thread, which has connections of its own and takes no part in the block."""
     found: list[Any] = []

@@ -166,6 +166,11 @@ class Modlog:
                 log.suspend(account_id)
                 log.restore(account_id)
 
+    def request(self, task: Task) -> Measured:
+        from benchmarks.systems import site
+
+        return site.requests(self._place, task.n)
+
     def ingest(self, task: Task) -> Measured:
         watch = Stopwatch()
         with watch.running():

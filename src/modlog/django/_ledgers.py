@@ -33,7 +33,10 @@ def ledger() -> ModLog:
         ImproperlyConfigured: the settings are wrong, or there is no ledger yet.
         StoreError: the ledger cannot be opened.
     """
-    where = place()
+    return _at(place())
+
+
+def _at(where: Place) -> ModLog:
     found = _opened.get(where)
     return _open(where) if found is None else found
 
@@ -79,34 +82,32 @@ def within() -> Iterator[ModLog]:
 
     What is recorded in the block is committed with Django's transaction, or undone with it, or
     with the savepoint that the block is; and questions in it see what was recorded. From the
-    beginning of the block to the end of the transaction nobody else can write to the ledger.
-    Blocks may be nested, and mixed with `atomic`. In an async view, call what has such a block
-    by `sync_to_async`.
+    first command or question in the block to the end of the transaction nobody else can write to
+    the ledger. Blocks may be nested, and mixed with `atomic`. In an async view, call what has
+    such a block by `sync_to_async`.
 
     Yields:
         the ledger.
 
     Raises:
         ImproperlyConfigured: the ledger does not lie in a database of Django's.
-        InvalidInputError: the database holds another ledger, or none; or a transaction of the
-            ledger's own is under way.
-        StoreUnavailableError: another holds the lock for too long.
+        InvalidInputError: a transaction of the ledger's own is under way.
     """
-    found, alias = ledger(), place().alias
-    if alias is None:
+    where = place()
+    found = _at(where)
+    if where.alias is None:
         raise ImproperlyConfigured(
             "within() needs the ledger in a database that Django knows, and MODLOG has an URL "
             "only: name the same database with MODLOG['DATABASE'], or use log.transaction()"
         )
-    connection = connections[alias]
-    with transaction.atomic(using=alias):
-        if _joined.get() is connection and found._work.writer() is not None:
-            with found.transaction():
-                yield found
+    connection = connections[where.alias]
+    with transaction.atomic(using=where.alias):
+        if _joined.get() is connection and found._work.is_under_way:
+            yield found
             return
         with (
-            found.within(connection.connection),
-            connection.execute_wrapper(_watching(found)),
+            found._work.following(connection.connection) as following,
+            connection.execute_wrapper(_watching(following.leave)),
             _joining(connection),
         ):
             yield found
@@ -121,15 +122,13 @@ def _joining(connection: object) -> Iterator[None]:
         _joined.reset(token)
 
 
-def _watching(found: ModLog) -> Callable[..., Any]:
+def _watching(gone_back: Callable[[], None]) -> Callable[..., Any]:
     """Let the ledger know of savepoints that Django goes back to."""
-    writer = found._work.writer()
-    assert writer is not None
 
     def watched(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         result = execute(sql, params, many, context)
         if isinstance(sql, str) and sql[:11].upper() == "ROLLBACK TO":
-            writer.rolled_back()
+            gone_back()
         return result
 
     return watched

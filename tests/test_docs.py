@@ -1,6 +1,9 @@
 """The documentation: its code runs and prints what it says, and nothing public is left out."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import attrs
@@ -9,6 +12,7 @@ import pytest
 from psycopg import connect, sql
 
 import modlog
+import modlog.django
 import modlog.eventsourcing
 import modlog.testing
 from modlog._cli.main import commands
@@ -25,6 +29,9 @@ PAGES = {
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 }
 REFERENCE = ROOT / "docs" / "reference"
+
+# It runs in a project, for which Django has to be configured by itself.
+ON_DJANGO = "docs/how-to/django.md"
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
@@ -57,7 +64,9 @@ def platform(schema):
     return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}"
 
 
-@pytest.mark.parametrize("page", [name for name, path in PAGES.items() if blocks(path)])
+@pytest.mark.parametrize(
+    "page", [name for name, path in PAGES.items() if blocks(path) and name != ON_DJANGO]
+)
 def test_the_code_of_a_page_runs_and_prints_what_it_says(
     page, tmp_path, monkeypatch, capsys, platform
 ):
@@ -70,6 +79,20 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(
         promised = PRINTED.findall(block)
         if promised:
             assert [line for line in printed if line in promised] == promised, printed
+
+
+def test_the_page_on_django_runs_as_a_project(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.djangosite.page", PAGES[ON_DJANGO]],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    promised = [one for block in blocks(PAGES[ON_DJANGO]) for one in PRINTED.findall(block)]
+    assert ended.stdout.splitlines() == promised
 
 
 def test_code_is_found():
@@ -94,7 +117,7 @@ def test_every_page_can_be_reached_from_the_readme():
     assert set(PAGES.values()) - reached == set()
 
 
-@pytest.mark.parametrize("module", [modlog, modlog.testing, modlog.eventsourcing])
+@pytest.mark.parametrize("module", [modlog, modlog.testing, modlog.django, modlog.eventsourcing])
 def test_every_public_name_is_documented(module):
     pages = [path for path in PAGES.values() if "docs" in path.parts]
     assert names_missing(set(module.__all__) - {"open"}, *pages) == []

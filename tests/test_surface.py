@@ -18,7 +18,7 @@ import modlog
 from modlog import _errors
 
 ROOT = Path(__file__).parents[1]
-MODULES = ("modlog", "modlog.testing", "modlog.eventsourcing")
+MODULES = ("modlog", "modlog.django", "modlog.eventsourcing", "modlog.testing")
 
 
 def module_of(name: str):

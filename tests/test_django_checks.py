@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
@@ -15,6 +16,7 @@ from django.test import Client
 
 import modlog
 from modlog import Actor, Guardrails
+from modlog._storage.postgres.connecting import options_of
 from tests.djangosite import KINDS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -94,6 +96,20 @@ def test_a_url_that_leads_to_the_database_is_fine(site, postgres_url):
     from modlog.django._settings import url_of
 
     assert told(site, {"URL": url_of("postgres"), "DATABASE": "server_side"}) == []
+
+
+def test_the_ledger_has_the_role_and_the_options_that_django_has(site, monkeypatch, schema):
+    from modlog.django._settings import url_of
+
+    settings = connections["postgres"].settings_dict
+    more = {"assume_role": "pg_read_all_data", "application_name": "a b&c", "prepare_threshold": 3}
+    monkeypatch.setitem(settings, "OPTIONS", settings["OPTIONS"] | more)
+    url = url_of("postgres")
+    with psycopg.connect(options_of(url).conninfo) as connection:
+        asked = "SELECT current_user, current_setting('application_name'), current_schema()"
+        path = settings["OPTIONS"]["options"].partition("=")[2]
+        assert connection.execute(asked).fetchone() == ("pg_read_all_data", "a b&c", path)
+    assert options_of(url).prepare_threshold == 3
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
 from attrs import frozen
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 import modlog
@@ -49,6 +51,7 @@ class Member(models.Model):
 """
 TESTS = """
 from club.models import Member
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import TestCase
 from modlog import AccountNotFoundError, Actor, acting
@@ -68,6 +71,7 @@ class WithLedger(LedgerTestCase):
     def test_one(self):
         self.assertEqual(log.account("a").status, "suspended")
         self.assertIn("test", str(connection.settings_dict["NAME"]))
+        self.assertTrue(Permission.objects.filter(codename="view_member").exists())
 
     def test_another(self):
         self.assertEqual(log.account("a").version, 2)
@@ -90,9 +94,10 @@ class Plain(TestCase):
 
 @frozen
 class Project:
-    """A folder with a project in it."""
+    """A folder with a project in it, and the URL of its database."""
 
     folder: Path
+    url: str
 
     def manage(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.python("manage.py", *arguments, **environment)
@@ -124,6 +129,12 @@ def fresh_database(url: str) -> Iterator[str]:
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 
+def url_in(server: str, name: str) -> str:
+    """The URL of a database on the server."""
+    given = {**conninfo_to_dict(server), "dbname": name}
+    return f"postgresql://?{urlencode(given, quote_via=quote)}"
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def project(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str) -> Iterator[Project]:
     files = {"manage.py": MANAGE, "settings.py": SETTINGS, "urls.py": "urlpatterns = []\n"}
@@ -131,16 +142,17 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str) -
     (tmp_path / "club").mkdir()
     for name, text in files.items():
         (tmp_path / name).write_text(dedent(text))
-    found = Project(tmp_path)
     if request.param == "sqlite":
         test = {"NAME": str(tmp_path / "test.sqlite3")}
         name = str(tmp_path / "platform.sqlite3")
+        found = Project(tmp_path, f"sqlite:///{name}")
         sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "TEST": test}
         found.say("databases", {"default": sqlite})
         found.say("modlog", {})
         yield found
         return
     with fresh_database(postgres_url) as name:
+        found = Project(tmp_path, url_in(postgres_url, name))
         found.say("databases", {"default": on_server(postgres_url) | {"NAME": name}})
         found.say("modlog", {"SCHEMA": "moderation"})
         yield found
@@ -198,7 +210,10 @@ def test_call_command_gives_the_answer_to_who_calls_it(project):
 def test_tests_of_a_project_have_a_ledger_of_their_own(project):
     assert project.manage("makemigrations", "club").returncode == 0
     assert project.manage("migrate").returncode == 0
+    plain = json.loads((project.folder / "modlog.json").read_text())
     for way in (("--parallel", "2"), ("--keepdb",), ()):  # the last drops what was kept
+        if not way:  # a URL counts no more than the database that it leads to
+            project.say("modlog", plain | {"URL": project.url, "DATABASE": "default"})
         ended = project.manage("test", "--noinput", *way)
         assert ended.returncode == 0, ended.stderr
         assert "Ran 6 tests" in ended.stderr

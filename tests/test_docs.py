@@ -20,6 +20,7 @@ from psycopg.sql import SQL, Identifier
 import modlog
 import modlog.aio
 import modlog.asgi
+import modlog.django
 import modlog.eventsourcing
 import modlog.testing
 from modlog import importers
@@ -41,6 +42,8 @@ REFERENCE = ROOT / "docs" / "reference"
 
 # Code that runs, and files that are there from then on: ```toml policies.toml
 BLOCK = re.compile(r"^```(?:(python|sh)|[a-z]+ ([\w.-]+))\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# It runs in a project, for which Django has to be configured by itself.
+ON_DJANGO = "docs/how-to/django.md"
 PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^]]*\]\(([^)#:]+)\)", re.DOTALL)
 # The databases of the pages: one that is there, and one that a page may make.
@@ -88,7 +91,9 @@ def at(url, database):
     return "postgresql:///?" + urlencode(fields)
 
 
-@pytest.mark.parametrize("page", [name for name, path in PAGES.items() if blocks(path)])
+@pytest.mark.parametrize(
+    "page", [name for name, path in PAGES.items() if blocks(path) and name != ON_DJANGO]
+)
 def test_the_code_of_a_page_runs_and_prints_what_it_says(
     page, tmp_path, monkeypatch, capfd, request
 ):
@@ -131,6 +136,20 @@ def on_databases(block, named):
     return block
 
 
+def test_the_page_on_django_runs_as_a_project(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.djangosite.page", PAGES[ON_DJANGO]],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    promised = [one for *_, block in blocks(PAGES[ON_DJANGO]) for one in PRINTED.findall(block)]
+    assert ended.stdout.splitlines() == promised
+
+
 def test_code_is_found():
     assert len([page for page, path in PAGES.items() if blocks(path)]) >= 6
     assert sum(len(PRINTED.findall(block)) for p in PAGES.values() for *_, block in blocks(p)) >= 20
@@ -144,7 +163,16 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize(
-    "module", [modlog, modlog.aio, modlog.asgi, modlog.eventsourcing, importers, modlog.testing]
+    "module",
+    [
+        modlog,
+        modlog.aio,
+        modlog.asgi,
+        modlog.django,
+        modlog.eventsourcing,
+        importers,
+        modlog.testing,
+    ],
 )
 def test_every_public_name_is_documented(module):
     pages = [path for path in PAGES.values() if "docs" in path.parts]

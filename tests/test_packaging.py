@@ -16,7 +16,7 @@ import modlog
 
 ROOT = Path(__file__).parents[1]
 # Files that the package reads, or that tell of it; whatever else lies about is not published.
-PACKED = {".py", ".sql", ".json", ".j2", ".css", ".js", ".typed"}
+PACKED = {".html", ".py", ".sql", ".json", ".j2", ".css", ".js", ".typed"}
 READ = {".css", ".md", ".py", ".svg", ".sql"}
 BESIDE = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
 MADE = {".gitignore", "PKG-INFO", "pyproject.toml"}

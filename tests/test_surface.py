@@ -21,6 +21,7 @@ MODULES = (
     "modlog",
     "modlog.aio",
     "modlog.asgi",
+    "modlog.django",
     "modlog.eventsourcing",
     "modlog.importers",
     *IMPORTERS,

@@ -173,6 +173,11 @@ class Modlog:
     def aio_tasks(self, task: Task) -> Measured:
         return awaited(self._log, task, TASKS)
 
+    def request(self, task: Task) -> Measured:
+        from benchmarks.systems import site
+
+        return site.requests(self._place, task.n)
+
     def ingest(self, task: Task) -> Measured:
         watch = Stopwatch()
         with watch.running():

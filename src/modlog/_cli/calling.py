@@ -89,7 +89,10 @@ def writing(url: str, schema: str | None) -> ModLog:
     is_file = url.startswith("sqlite:///") and "?" not in url
     if "://" not in url:
         open_ledger(url, read_only=True).close()  # tells of a path where there is none
-    return open_ledger(f"{url}?mode=rw" if is_file else url, schema=schema, guardrails=Guardrails())
+    # A face that embeds the commands may bring its own.
+    context = click.get_current_context(silent=True)
+    guardrails = (context.obj if context else None) or Guardrails()
+    return open_ledger(f"{url}?mode=rw" if is_file else url, schema=schema, guardrails=guardrails)
 
 
 def tell(texts: Iterable[str]) -> None:

@@ -61,7 +61,7 @@ class Store:
             nullcontext(session) if session else self.database.reading() as opened,
             self.database.beginning(opened),
         ):
-            yield self._writer(opened, now)
+            yield self._writer(opened, self.database.lock_head(opened), now)
         self.signal.notify()
 
     @contextmanager
@@ -74,23 +74,23 @@ class Store:
         own = self._ledger_id
 
         def check(session: Session) -> None:
-            if self._read_ledger_id(session) != own:
+            if self.read_ledger_id(session) != own:
                 raise elsewhere()
 
-        with self.database.joining(unwrapped(connection), check) as session:
-            yield self._writer(session, now)
+        with self.database.joining(unwrapped(connection), check) as (session, head):
+            yield self._writer(session, head, now)
 
     @cached_property
     def _ledger_id(self) -> str:
         with self.database.reading() as session:
-            return self._read_ledger_id(session)
+            return self.read_ledger_id(session)
 
-    def _read_ledger_id(self, session: Session) -> str:
+    def read_ledger_id(self, session: Session) -> str:
+        """What the ledger was named when it began."""
         row = session.row(f"SELECT value FROM {self.database.table('meta')} WHERE name = 'ledger'")
         return "" if row is None else str(row[0])
 
-    def _writer(self, session: Session, now: datetime) -> Writer:
-        head = self.database.lock_head(session)
+    def _writer(self, session: Session, head: Head, now: datetime) -> Writer:
         return Writer(self, session, head, self.next_instant(session, head, to_micros(now)))
 
     def next_instant(self, session: Session, head: Head, now: int) -> int:

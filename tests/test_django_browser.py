@@ -39,6 +39,7 @@ def fill(log: modlog.ModLog) -> None:
             for name in ("110018", HOSTILE):
                 log.delete(name, reason=f"{batch} of {name}", batch_id=batch, **wan)
         log.suspend("u000", reason="word " * 300, **wan)
+    log.plan_sweep(["u039"], action="delete", batch_id="weekly", reason="dead", **wan)
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +174,7 @@ def test_on_a_telephone_nothing_is_cut_off(scheme, logged_in, address):
         "modlog/account/revert/?batch=clean-up",
         "modlog/sweep/",
         "modlog/sweep/add/",
+        "modlog/sweep/weekly/change/",
     ):
         page.goto(address + path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

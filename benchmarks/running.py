@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from benchmarks.investigations import QUESTIONS
 from benchmarks.places import Place, Places
 from benchmarks.real import BLOCK_LOG, LINES
 from benchmarks.systems import PEERS, SYSTEMS, TOGETHER
+from benchmarks.systems.awaited import TASKS
 from benchmarks.tasks import Task
 from benchmarks.worker import GROWTH, WAVE, WRITERS, accounts_needed
 
@@ -51,6 +53,8 @@ OPERATIONS: Final = {
     "writers": Operation(
         f"{WRITERS} writer processes", "commands", "accounts", _ALL, ("postgres",)
     ),
+    "aio": Operation("the same by one task of asyncio", "commands", "accounts", ("modlog",)),
+    "aio_tasks": Operation(f"by {TASKS} tasks at once", "commands", "accounts", ("modlog",)),
     "create": Operation("creation of accounts", "accounts", None, _ALL),
     "sweep": Operation("sweep: all deleted", "accounts", "population", tuple(SYSTEMS)),
     "plan": Operation(
@@ -62,6 +66,7 @@ OPERATIONS: Final = {
     "history": Operation("history of one account", "accounts", "mixed", _ALL),
     "actor": Operation("deletions by one actor", "actors", "mixed", ("modlog", "floor", *PEERS)),
     "ingest": Operation("import of mixed records", "records", None, ("modlog", "floor")),
+    "request": Operation("requests of Django that write a row", "requests", None, ("modlog",)),
     "real": Operation("import of a real block log", "records", None, ("modlog",)),
     "replay": Operation("full replay", "events", "mixed", ("modlog", "eventsourcing")),
     "export": Operation("export to JSON Lines", "events", "mixed", ("modlog",)),
@@ -71,6 +76,9 @@ OPERATIONS: Final = {
     "stats": Operation("figures by actor", "events", "mixed", ("modlog",)),
     "size": Operation("bytes of an event", "events", "mixed", ("modlog", "eventsourcing", *PEERS)),
 }
+
+# Each of these uses up accounts of its own.
+_ON_ACCOUNTS: Final = [name for name, one in OPERATIONS.items() if one.works_on == "accounts"]
 
 # What is measured in logs of different sizes.
 GROWING: Final = {
@@ -120,12 +128,19 @@ class Plan:
         """Accounts that one turn uses up, so that all turns meet equally short histories."""
         return WRITERS * accounts_needed(self.commands)
 
+    def _absent(self) -> Iterator[str]:
+        """What cannot be measured, as what it needs is not there."""
+        if not BLOCK_LOG.exists():
+            yield "real"
+        if find_spec("django") is None:
+            yield "request"
+
     def turns(self) -> Iterator[tuple[int, str, str, str]]:
         """Round, store, operation and system, those that are compared next to each other."""
         for round_ in range(self.rounds):
             for store in self.stores:
                 for name in self.operations:
-                    if name == "real" and not BLOCK_LOG.exists():
+                    if name in self._absent():
                         continue
                     operation = OPERATIONS[name]
                     for system in self.systems:
@@ -227,7 +242,8 @@ class Run:
             rewrites = (name, system) == ("ingest", "floor")
             source = self._filled_place("import", "modlog", store) if rewrites else None
             place = self.places.fresh(store)
-            n = (self.plan.lines or LINES) if name == "real" else self.plan.n
+            sizes = {"real": self.plan.lines or LINES, "request": self.plan.commands}
+            n = sizes.get(name, self.plan.n)
             try:
                 return _run(self._task(name, system, place, n, source=source))
             finally:
@@ -239,7 +255,7 @@ class Run:
             place = self._filled_place(works_on, owner, store)
             return _run(self._task(name, system, place, self.plan.n))
         place = self._filled_place(works_on, system, store)
-        turn = 2 * round_ + (name == "writers")
+        turn = len(_ON_ACCOUNTS) * round_ + _ON_ACCOUNTS.index(name)
         first = turn * self.plan.accounts_a_turn
         return _run(self._task(name, system, place, self.plan.commands, first=first))
 
@@ -273,7 +289,7 @@ class Run:
             n = (
                 self.plan.n
                 if works_on in ("mixed", "import")
-                else 2 * self.plan.rounds * self.plan.accounts_a_turn
+                else len(_ON_ACCOUNTS) * self.plan.rounds * self.plan.accounts_a_turn
             )
             _run(self._task(f"fill_{works_on}", system, place, n))
         return self._filled[key]

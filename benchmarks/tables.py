@@ -20,7 +20,12 @@ MOST_GROWTH: Final = 2
 # Of its speed at the beginning, what an import keeps as a real log grows.
 LEAST_KEPT: Final = 0.75
 # So short, or so small, that memory says nothing.
-_WITHOUT_MEMORY: Final = ("command", "writers", "history", "actor", "size", "real")
+_WITHOUT_MEMORY: Final = (
+    *("command", "writers", "aio", "aio_tasks"),
+    *("history", "actor", "size", "real", "request"),
+)
+# Of a request, what middleware and `within` may cost.
+MOST_OF_A_REQUEST: Final = 0.05
 _OTHERS: Final = tuple(name for name in SYSTEMS if name not in PEERS)
 BY_HAND: Final = "†"
 
@@ -111,6 +116,7 @@ def markdown(results: Results, facts: dict[str, Any]) -> str:
         _largest_table,
         _sizes_table,
         _real_table,
+        _requests_table,
         _memory_table,
     )
     made = (table(results) for table in tables)
@@ -346,6 +352,30 @@ def _real_table(results: Results) -> str:
     rates = ["a second", "first fifth", "last fifth"]
     head = ["store", "records", *rates, kept, "bytes of an event", "growth of memory"]
     return "Import of a real block log:\n\n" + _table(head, rows)
+
+
+def _requests_table(results: Results) -> str:
+    rows = []
+    for store in STORES:
+        found = [one["parts"] for one in results.of("request", store)]
+        if not found:
+            continue
+        times = {
+            name: [1000 * parts[name]["seconds"] / parts[name]["count"] for parts in found]
+            for name in found[0]
+        }
+        pairs = zip(times["within"], times["bare"], strict=True)
+        cost = median(ours / theirs - 1 for ours, theirs in pairs)
+        met = "yes" if cost <= MOST_OF_A_REQUEST else "no"
+        bare, within, recorded = (
+            f"{median(times[name]):.2f} ms" for name in ("bare", "within", "recorded")
+        )
+        rows.append([store, bare, within, f"{cost:.1%}", met, recorded])
+    if not rows:
+        return ""
+    head = ["store", "without", "with middleware and within", "cost", "met", "and an event"]
+    title = f"A request of Django that writes a row (target: a cost of {MOST_OF_A_REQUEST:.0%}):"
+    return f"{title}\n\n" + _table(head, rows)
 
 
 def _memory_table(results: Results) -> str:

@@ -103,6 +103,15 @@ def place(fresh_place):
 
 
 @pytest.fixture(scope="session")
+def site():
+    """Django, configured for this process, with the tables of a small site."""
+    from tests import djangosite
+
+    with djangosite.running():
+        yield djangosite
+
+
+@pytest.fixture(scope="session")
 def enwiki():
     """The folder of real data."""
     if not ENWIKI.is_dir():

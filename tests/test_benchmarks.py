@@ -70,6 +70,19 @@ def test_a_real_log_stands_with_the_speed_that_it_keeps():
     assert row in table(loaded | {"growth_mb": 12.3})
 
 
+def test_a_request_of_django_stands_with_what_the_ledger_costs_in_it():
+    def turn(bare: float, within: float, round_: int) -> dict[str, Any]:
+        parts = {
+            name: {"count": 100, "seconds": seconds}
+            for name, seconds in (("bare", bare), ("within", within), ("recorded", 0.5))
+        }
+        return result("modlog", within, round_, operation="request", parts=parts)
+
+    text = table(turn(0.2, 0.208, 0), turn(0.4, 0.416, 1), turn(0.2, 0.3, 2))
+    assert "| postgres | 2.00 ms | 3.00 ms | 4.0% | yes | 5.00 ms |" in text
+    assert "| postgres | 2.00 ms | 2.12 ms | 6.0% | no | 5.00 ms |" in table(turn(0.2, 0.212, 0))
+
+
 def test_stock_that_saves_many_at_once_stands_beside_stock():
     text = table(result("modlog", 0.01), result("eventsourcing-500", 0.02))
     row = "| undo of the sweep | postgres | eventsourcing-500 | 2.00 | 2.00 – 2.00 | 10 | no |"

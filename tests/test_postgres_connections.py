@@ -5,10 +5,12 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 import modlog
 from modlog import Actor
+from modlog._storage.postgres.connecting import options_of
 
 ANN = Actor.human("ann")
 
@@ -38,6 +40,13 @@ def test_a_url_says_when_statements_are_prepared(threshold, postgres_url, schema
         assert log.verify().ok
     with pytest.raises(modlog.InvalidUrlError, match="prepare_threshold"):
         modlog.open(f"{url}x", schema=schema)
+
+
+@pytest.mark.parametrize("beginning", ["postgresql://", "postgresql:///", "postgresql:///platform"])
+def test_a_url_without_a_host_may_say_so_too(beginning):
+    options = options_of(f"{beginning}?user=app&prepare_threshold=3&host=%2Ftmp")
+    found = conninfo_to_dict(options.conninfo)
+    assert (found["user"], found["host"], options.prepare_threshold) == ("app", "/tmp", 3)  # noqa: S108
 
 
 @pytest.mark.parametrize("threshold", [0, 5, None])

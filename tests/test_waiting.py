@@ -155,6 +155,29 @@ class TestOwnThread:
                 log.create("a")
             assert connection.execute("SHOW lock_timeout").fetchone() == ("5s",)
 
+    def test_on_postgres_who_joins_waits_no_longer_than_that(self, postgres_url, schema):
+        failed: list[BaseException] = []
+
+        def join(log: modlog.ModLog, connection: psycopg.Connection) -> None:
+            try:
+                log.within(connection).__enter__()
+            except modlog.StoreUnavailableError as error:
+                failed.append(error)
+
+        with (
+            modlog.open(postgres_url, schema=schema, lock_timeout=0.2, create=True) as log,
+            psycopg.connect(postgres_url) as connection,
+            psycopg.connect(postgres_url) as another,
+        ):
+            with log.within(connection):
+                log.create("a", actor=ANN)
+            joiner = threading.Thread(target=join, args=(log, another))
+            joiner.start()
+            joiner.join(30)
+            assert not joiner.is_alive()
+            assert len(failed) == 1
+            connection.commit()
+
 
 class TestOthers:
     @pytest.mark.parametrize("way", ["command", "transaction"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -88,7 +89,10 @@ def writing(url: str, schema: str | None) -> ModLog:
     is_file = url.startswith("sqlite:///") and "?" not in url
     if "://" not in url:
         open_ledger(url, read_only=True).close()  # tells of a path where there is none
-    return open_ledger(f"{url}?mode=rw" if is_file else url, schema=schema, guardrails=Guardrails())
+    # A face that embeds the commands may bring its own.
+    context = click.get_current_context(silent=True)
+    guardrails = (context.obj if context else None) or Guardrails()
+    return open_ledger(f"{url}?mode=rw" if is_file else url, schema=schema, guardrails=guardrails)
 
 
 def tell(texts: Iterable[str]) -> None:
@@ -100,6 +104,16 @@ def tell(texts: Iterable[str]) -> None:
         return
     for text in texts:
         click.echo(text)
+
+
+def cut_to_terminal(line: str) -> str:
+    """A line that fits the terminal that it is printed to; whole where there is none."""
+    if not sys.stdout.isatty():
+        return line
+    from rich.cells import cell_len, set_cell_size
+
+    width = shutil.get_terminal_size().columns
+    return line if cell_len(line) <= width else f"{set_cell_size(line, width - 1).rstrip()}…"
 
 
 def print_json(value: object) -> None:

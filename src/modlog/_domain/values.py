@@ -124,6 +124,12 @@ def checked_truth(value: object, what: str) -> bool:
     return value
 
 
+def checked_wait(follow: object, timeout: object) -> float | None:
+    """The seconds that whoever follows waits for more: none if it is not to follow."""
+    seconds = checked_seconds(timeout, "timeout")
+    return seconds if checked_truth(follow, "follow") else 0.0
+
+
 def checked_callable(value: _V, what: str) -> _V:
     """What can be called, or None."""
     if value is not None and not callable(value):

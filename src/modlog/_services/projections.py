@@ -23,9 +23,8 @@ from modlog._domain.values import (
     checked_callable,
     checked_id,
     checked_position,
-    checked_seconds,
     checked_text,
-    checked_truth,
+    checked_wait,
     shown,
 )
 from modlog._errors import ConflictError, InvalidInputError
@@ -33,11 +32,13 @@ from modlog._services.questions import Questions
 
 # So many events a transaction: catching up is not to cost a commit each, nor to lock for long.
 TOGETHER: Final = 100
+TRACKING: Final = "tracking"
 # How drivers that follow PEP 249 mark the place of a value.
 _MARKS: Final = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 _TABLE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)?")
 
 Handler = Callable[[Any, RecordedEvent], object]
+Progress = Callable[[int], object]
 
 
 class Projections(Questions):
@@ -49,11 +50,11 @@ class Projections(Questions):
         connection: Any,
         name: str,
         *,
-        table: str = "tracking",
+        table: str = TRACKING,
         selection: Selection | None = None,
         follow: bool = True,
         timeout: float | None = None,
-        progress: Callable[[int], object] | None = None,
+        progress: Progress | None = None,
     ) -> int:
         """Have tables of the platform's own follow the ledger, every event exactly once.
 
@@ -83,44 +84,93 @@ class Projections(Questions):
             InvalidInputError: an argument that cannot be, no row of that name, or inside a
                 transaction of this ledger, which might be taken back.
         """
-        if self._work.writer() is not None:
+        wait = checked_wait(follow, timeout)
+        projection = self._projection(
+            handle, connection, name, table=table, selection=selection, progress=progress
+        )
+        for _ in self._follow(projection.moves(), wait):
+            pass
+        return projection.tracking.position()
+
+    def _projection(
+        self,
+        handle: Handler,
+        connection: Any,
+        name: str,
+        *,
+        table: str,
+        selection: Selection | None,
+        progress: Progress | None,
+    ) -> Projection:
+        """What `project` is given, if it can be."""
+        if handle is None:
+            raise InvalidInputError("handle must be something to call, not None")
+        return Projection(
+            self,
+            Tracking.checked(connection, table, name),
+            checked_selection(selection, "project()"),
+            checked_callable(handle, "handle"),
+            checked_callable(progress, "progress"),
+        )
+
+
+@define
+class Projection:
+    """What follows a ledger.
+
+    Attributes:
+        log: the ledger.
+        tracking: how far it has come.
+        selection: the events that it is about.
+        handle: what is called with each.
+        progress: what is called after each transaction, if anything.
+    """
+
+    log: Questions
+    tracking: Tracking
+    selection: Selection
+    handle: Handler
+    progress: Progress | None
+
+    def moves(self) -> Iterator[int | None]:
+        """A transaction for each that is asked for, without end.
+
+        Each gives the position that it led to, or None where there was nothing new.
+        """
+        while True:  # and again where somebody else was quicker: from where they are
+            yield from self._moves_from(self._start())
+
+    def _start(self) -> int:
+        if self.log._work.writer() is not None:
             raise InvalidInputError(
                 "project() follows what is committed: call it outside of transaction() and within()"
             )
-        wait = checked_seconds(timeout, "timeout") if checked_truth(follow, "follow") else 0.0
-        selection = checked_selection(selection, "project()")
-        handler, told = checked_callable(handle, "handle"), checked_callable(progress, "progress")
-        if handler is None:
-            raise InvalidInputError("handle must be something to call, not None")
-        tracking = Tracking.checked(connection, table, name)
-        while True:
-            position = self._tracked(tracking)
-            for events in self._together(selection, position, wait):
-                if not tracking.move(position, events, handler):
-                    break  # somebody else was quicker: go on from where they are
-                position = events[-1].position
-                if told:
-                    told(position)
-            else:
-                return position
-
-    def _tracked(self, tracking: Tracking) -> int:
-        position, head = tracking.position(), self.head
+        position, head = self.tracking.position(), self.log.head
         if position > head:
             raise ConflictError(
-                f"projection {shown(tracking.name)} is at position {position} and this ledger "
+                f"projection {shown(self.tracking.name)} is at position {position} and this ledger "
                 f"ends at {head}: it has followed another ledger, or this one before a backup "
                 "was put back; make its tables anew, and set its position to 0"
             )
         return position
 
-    def _together(
-        self, selection: Selection, after: int, timeout: float | None
-    ) -> Iterator[Sequence[RecordedEvent]]:
-        for page in self._pages_after(selection, after, timeout):
-            rest = iter(page)
-            while some := list(islice(rest, TOGETHER)):
-                yield some
+    def _moves_from(self, position: int) -> Iterator[int | None]:
+        for page in self.log._pages_after(self.selection, position):
+            if not page:
+                yield None
+            for events in _together(page):
+                if not self.tracking.move(position, events, self.handle):
+                    return
+                position = events[-1].position
+                if self.progress:
+                    self.progress(position)
+                yield position
+
+
+def _together(page: Sequence[RecordedEvent]) -> Iterator[Sequence[RecordedEvent]]:
+    rest = iter(page)
+    while some := list(islice(rest, TOGETHER)):
+        yield some
 
 
 @define

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 from typing import TypeVar
 
 from attrs import evolve as replaced
@@ -21,14 +20,15 @@ from modlog._domain.selection import EVERYTHING, Selection, checked_selection
 from modlog._domain.values import (
     checked_id,
     checked_position,
-    checked_seconds,
     checked_truth,
+    checked_wait,
     shown,
 )
 from modlog._errors import AccountNotFoundError
 from modlog._services.work import Work
 from modlog._storage.acts import Act, ActPages
-from modlog._storage.reading import PAGE, NameKind, Pages, Reader
+from modlog._storage.names import NameKind, names_from
+from modlog._storage.reading import PAGE, Pages, Reader
 from modlog._storage.recorder import Backoff
 from modlog._storage.selecting import Condition, after_position, both, up_to
 from modlog._storage.spans import Listing, Moment, count_at
@@ -95,7 +95,9 @@ class Questions:
         """A hundred names of a kind that begin like this, in their order, for a shell."""
         with self._work.reader() as reader:
             return [
-                name for name in reader.names_from(kind, beginning) if name.startswith(beginning)
+                name
+                for name in names_from(reader.database, reader.session, kind, beginning)
+                if name.startswith(beginning)
             ]
 
     def count(self) -> Mapping[Status, int]:
@@ -197,19 +199,34 @@ class Questions:
         Raises:
             InvalidInputError: no position, or a time that is none.
         """
-        after = checked_position(after, "after")
-        wait = checked_seconds(timeout, "timeout") if checked_truth(follow, "follow") else 0.0
-        pages = self._pages_after(checked_selection(selection, "subscribe()"), after, wait)
-        return chain.from_iterable(pages)
+        pages, wait = self._following(after, follow, timeout, selection)
+        return (event for page in self._follow(pages, wait) for event in page)
 
-    def _pages_after(
-        self, selection: Selection, after: int, timeout: float | None
-    ) -> Iterator[Sequence[RecordedEvent]]:
-        """What `subscribe` gives, page by page; no page is empty."""
+    def _following(
+        self, after: int, follow: bool, timeout: float | None, selection: Selection | None
+    ) -> tuple[Iterator[list[RecordedEvent]], float | None]:
+        """The pages of a subscription, and how many seconds it waits for another."""
+        after, wait = checked_position(after, "after"), checked_wait(follow, timeout)
+        return self._pages_after(checked_selection(selection, "subscribe()"), after), wait
+
+    def _follow(self, looks: Iterator[_T | None], timeout: float | None) -> Iterator[_T]:
+        """What was found by those looks that found something, and the time in between."""
         signal = self._work.store.signal
         wait = Backoff(timeout)
         while True:
             seen = signal.count
+            found = next(looks)
+            if found:
+                yield found
+                wait = Backoff(timeout)
+            elif wait.left > 0:
+                signal.wait(seen, wait.next())
+            else:
+                return
+
+    def _pages_after(self, selection: Selection, after: int) -> Iterator[list[RecordedEvent]]:
+        """Page by page without end; an empty one for each look that finds nothing new."""
+        while True:
             with self._work.reader() as reader:
                 head = reader.head().position
                 # Asked anew, as an instant that lay ahead may have passed; and by position,
@@ -217,12 +234,5 @@ class Questions:
                 condition = replaced(reader.condition(selection), way="position")
                 pages = Pages(condition, head, after)
                 events = pages.next(reader)
-            if events:
-                yield events
+            yield events
             after = pages.after if events else max(after, head)
-            if events:
-                wait = Backoff(timeout)
-            elif wait.left > 0:
-                signal.wait(seen, wait.next())
-            else:
-                return

@@ -9,6 +9,7 @@ from attrs import frozen
 from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import checked_truth
 from modlog._storage.opening import store_at
+from modlog._storage.tables import has_meta
 from modlog._storage.upgrading import Migration, plan_upgrade, upgrade_tables
 
 
@@ -70,3 +71,19 @@ def upgrade(
         migrations=migrations,
         dry_run=dry_run,
     )
+
+
+def ledger_at(url: str | PathLike[str], *, schema: str | None = None) -> str | None:
+    """Which ledger lies there: what it was named when it began; None if there is none.
+
+    Raises:
+        InvalidUrlError: a URL that cannot be read.
+        StoreUnavailableError: the database cannot be reached or opened.
+    """
+    store = store_at(url, schema, mode="ro")
+    try:
+        with store.database.reading() as session:
+            is_there = has_meta(store.database.found_columns(session))
+            return store.read_ledger_id(session) if is_there else None
+    finally:
+        store.close()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextvars import Context, ContextVar
 from datetime import datetime
 from os import getpid
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from attrs import define, field
 
@@ -28,11 +28,12 @@ class _Open:
     """A transaction that is under way, for commands and questions of its block.
 
     Attributes:
+        join: gives what writes in it.
         afterwards: what is to be done by itself once it has ended, either way; None for a
             caller's own transaction, whose end the ledger does not see.
     """
 
-    writer: Writer
+    join: Callable[[], Writer]
     afterwards: list[Callable[[], None]] | None = None
     under_way: bool = True
     process: int = field(factory=getpid)
@@ -42,12 +43,56 @@ class _Open:
         """Whether it goes on, in this process: a forked child takes no part in it."""
         return self.under_way and self.process == getpid()
 
+    @contextmanager
+    def part(self) -> Iterator[Writer]:
+        """A part of it that fails alone."""
+        writer = self.join()
+        if self.afterwards is None:  # the caller may have gone back to a savepoint of his own
+            writer.rolled_back()
+        with writer.part():
+            yield writer
+
+
+@define(eq=False)
+class Following:
+    """A part in a caller's own transaction, from the first command or question on."""
+
+    _joining: Callable[[], AbstractContextManager[Writer]]
+    _writer: Writer | None = None
+    _stack: ExitStack = field(factory=ExitStack)
+
+    def join(self) -> Writer:
+        """What writes in it."""
+        if self._writer is None:
+            self._writer = self._stack.enter_context(self._joining())
+        return self._writer
+
+    def leave(self) -> None:
+        """Take note that the caller went back to a savepoint: what comes next joins anew.
+
+        What the ledger had done since then is undone, and its lock may be somebody else's.
+        """
+        self._writer = None
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._writer = None
+        self._stack.__exit__(*error)
+
 
 # For each ledger, the transaction of the current task or thread.
 _open: ContextVar[Mapping[int, _Open]] = ContextVar(
     "modlog.transactions",
     default=MappingProxyType({}),
 )
+
+
+def take_part(context: Context, begun_in: Context) -> None:
+    """Let what runs in a context be part of the transaction that was begun in another."""
+    context.run(_open.set, begun_in[_open])
 
 
 class _TakenBack(Exception):  # noqa: N818
@@ -109,9 +154,9 @@ class Work:
     @contextmanager
     def chunk(self, session: Session | None = None) -> Iterator[Writer]:
         """A transaction of its own, or a part of the one that is under way."""
-        writer = self.writer()
-        if writer is not None:
-            with writer.part():
+        opened = self._opened()
+        if opened is not None:
+            with opened.part() as writer:
                 yield writer
             return
         with self.store.writing(self.clock(), session) as writer:
@@ -152,9 +197,9 @@ class Work:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """See `ModLog.transaction`."""
-        writer = self.writer()
-        if writer is not None:
-            with writer.part():
+        opened = self._opened()
+        if opened is not None:
+            with opened.part():
                 yield
             return
         afterwards: list[Callable[[], None]] = []
@@ -168,7 +213,7 @@ class Work:
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """A transaction of which nothing stays, not even what the guardrails refuse in it."""
-        if self.writer() is not None:
+        if self.is_under_way:
             raise InvalidInputError(
                 "a dry run is a transaction of its own: begin it outside of transaction() and "
                 "within()"
@@ -181,23 +226,30 @@ class Work:
     def _written(self, afterwards: list[Callable[[], None]]) -> Iterator[None]:
         with (
             self.store.writing(self.clock()) as writer,
-            self._under_way(_Open(writer, afterwards)),
+            self._under_way(_Open(lambda: writer, afterwards)),
         ):
             yield
 
     @contextmanager
     def within(self, connection: Any) -> Iterator[None]:
         """See `ModLog.within`."""
-        if self.writer() is not None:
+        with self.following(connection) as following:
+            following.join()
+            yield
+
+    @contextmanager
+    def following(self, connection: Any) -> Iterator[Following]:
+        """As `within`, but the ledger has no part in the transaction before it is used."""
+        if self.is_under_way:
             raise InvalidInputError(
                 "within() inside a transaction of the same ledger would wait for its end: leave "
                 "one of the two out"
             )
         with (
-            self.store.joining(connection, self.clock()) as writer,
-            self._under_way(_Open(writer)),
+            Following(lambda: self.store.joining(connection, self.clock())) as following,
+            self._under_way(_Open(following.join)),
         ):
-            yield
+            yield following
 
     @contextmanager
     def _under_way(self, opened: _Open) -> Iterator[None]:
@@ -213,7 +265,12 @@ class Work:
         opened = _open.get().get(id(self))
         return opened if opened is not None and opened.is_ours else None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is a transaction that is under way."""
+        return self._opened() is not None
+
     def writer(self) -> Writer | None:
         """The transaction that is under way, if there is one."""
         opened = self._opened()
-        return None if opened is None else opened.writer
+        return None if opened is None else opened.join()

@@ -134,12 +134,15 @@ class Database(Protocol):
 
     def joining(
         self, connection: Any, check: Callable[[Session], None]
-    ) -> AbstractContextManager[Session]:
-        """The caller's own open transaction on the same database.
+    ) -> AbstractContextManager[tuple[Session, Head]]:
+        """The caller's own open transaction on the same database, with the append lock.
 
         Args:
             connection: the caller's.
             check: raises if the connection must not be used; it is then left as it was.
+
+        Yields:
+            a session in it, and the log's end.
         """
         ...
 

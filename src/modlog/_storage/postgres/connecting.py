@@ -42,7 +42,7 @@ def options_of(url: str) -> Options:
         given = parse_qsl(parts.query, keep_blank_values=True)
         own = [value for name, value in given if name == _OPTION]
         rest = "&".join(f"{quote(n)}={quote(v)}" for n, v in _as_written(parts.query))
-        conninfo = parts._replace(query=rest).geturl() if own else url
+        conninfo = f"{url.partition('?')[0]}?{rest}" if own else url
         conninfo_to_dict(conninfo)
     except (ValueError, psycopg.ProgrammingError):
         # The messages of others may quote the URL, and with it the password.

@@ -10,7 +10,7 @@ import select
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 import psycopg
@@ -33,6 +33,7 @@ _PREFIX: Final = "modlog_"
 ADVISORY: Final = 120325193625447
 # From this many rows on, COPY is faster than a statement for each.
 _COPY_FROM: Final = 20
+_CLOCK: Final = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS clock"
 
 
 def _numbered(sql: str) -> str:
@@ -89,6 +90,8 @@ class PostgresDatabase:
         self._schema = schema or self._current_schema()
         self._qualifier = f"{_quoted(self._schema)}."
         self._waiting.head = self.table("head")
+        # Connections of callers that are known to lead here.
+        self._joined: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self.open_spans = f"{self.table('spans')} AS x"
 
     def _current_schema(self) -> str:
@@ -118,8 +121,7 @@ class PostgresDatabase:
 
     @property
     def head_query(self) -> str:
-        clock = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS clock"
-        return f"SELECT position, recorded_at, {clock} FROM {self.table('head')}"
+        return f"SELECT position, recorded_at, {_CLOCK} FROM {self.table('head')}"
 
     def joined(self, expression: str) -> str:
         return f"string_agg(({expression})::text, ',')"
@@ -167,7 +169,9 @@ class PostgresDatabase:
         self._waiting.check(self.reading)
 
     @contextmanager
-    def joining(self, connection: Any, check: Callable[[Session], None]) -> Iterator[Session]:
+    def joining(
+        self, connection: Any, check: Callable[[Session], None]
+    ) -> Iterator[tuple[Session, Head]]:
         if not isinstance(connection, psycopg.Connection):
             raise InvalidInputError(
                 "within() on PostgreSQL takes a psycopg.Connection, not "
@@ -181,14 +185,29 @@ class PostgresDatabase:
         self._waiting.check(self.reading, connection)
         with translated(writing=True):
             session = PostgresSession(connection)
-            # A query of a table that is not there would abort the caller's transaction.
-            if session.row("SELECT to_regclass(?)", (self.table("meta"),)) == (None,):
-                raise elsewhere()
-            check(session)
-            with self._waiting.limited(session):
-                self.lock_head(session)
+            if connection not in self._joined:
+                # A query of a table that is not there would abort the caller's transaction.
+                if session.row("SELECT to_regclass(?)", (self.table("meta"),)) == (None,):
+                    raise elsewhere()
+                check(session)
+                self._joined.add(connection)  # it never leads to another database
+            head = session.row(self._limited_lock)
             with self._waiting.holding(connection):
-                yield session
+                yield session, Head(*head[:3]) if head else Head(0, 0)
+
+    @cached_property
+    def _limited_lock(self) -> str:
+        """As `lock_head`, with the wait limited, and the caller's own limit as it was again.
+
+        In one statement, as callers are requests: what is in brackets is carried out first.
+        """
+        return (
+            "WITH limits AS MATERIALIZED"
+            f" (SELECT current_setting('lock_timeout') AS old, {self._waiting.limit} AS new)"
+            f" SELECT position, recorded_at, {_CLOCK}, set_config('lock_timeout', old, true)"
+            f" FROM (SELECT h.position, h.recorded_at, old FROM limits, {self.table('head')} AS h"
+            " FOR UPDATE OF h) AS locked"
+        )
 
     @contextmanager
     def savepoint(self, session: Session) -> Iterator[None]:

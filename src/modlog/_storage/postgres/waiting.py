@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -72,14 +72,6 @@ class Waiting:
                 (connection.info.backend_pid, self.head),
             )
         return found is not None
-
-    @contextmanager
-    def limited(self, session: Session) -> Iterator[None]:
-        """Limit a caller's own transaction, for the time of a block."""
-        row = session.row(f"SELECT current_setting('lock_timeout'), {self.limit}")
-        yield
-        assert row is not None
-        session.row("SELECT set_config('lock_timeout', ?, true)", (row[0],))
 
     def holding(self, connection: object = None) -> AbstractContextManager[None]:
         """Have it known, for a block, that this thread has the lock."""

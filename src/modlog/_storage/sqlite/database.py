@@ -112,7 +112,9 @@ class SQLiteDatabase:
         return Transaction(session, "BEGIN IMMEDIATE", turn)
 
     @contextmanager
-    def joining(self, connection: Any, check: Callable[[Session], None]) -> Iterator[Session]:
+    def joining(
+        self, connection: Any, check: Callable[[Session], None]
+    ) -> Iterator[tuple[Session, Head]]:
         if not isinstance(connection, sqlite3.Connection):
             raise InvalidInputError(
                 f"within() on SQLite takes a sqlite3.Connection, not {type(connection).__name__}"
@@ -139,7 +141,7 @@ class SQLiteDatabase:
                     connection.rollback()
                 raise
             with holding(self._ledger):
-                yield session
+                yield session, self.head(session)
             if session.is_lost:
                 raise lost()
 
@@ -185,6 +187,9 @@ class SQLiteDatabase:
         check_not_own(self._ledger)
         if not self._turn.acquire(timeout=self._timeout):
             raise too_long(self._timeout)
+        if self._pool.closed:  # while it was waited for
+            self._turn.release()
+            raise closed()
         return session
 
     def _checked_memory(self) -> SQLiteSession:
@@ -204,7 +209,7 @@ class SQLiteDatabase:
         return Head(*row) if row else Head(0, 0)
 
     def lock_head(self, session: Session) -> Head:
-        return self.head(session)  # `writing` and `joining` have SQLite's own lock already
+        return self.head(session)  # `writing` has SQLite's own lock already
 
     def advance(self, session: Session, head: Head) -> None:
         pass

@@ -1,0 +1,1 @@
+"""The pages of the admin: accounts, and sweeps."""

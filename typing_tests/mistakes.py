@@ -3,10 +3,16 @@
 Behind it stand the code of mypy and the rule of pyright.
 """
 
+import sqlite3
 from typing import Unpack
 
+from fastapi import FastAPI
+
 import modlog
+import modlog.aio
+import modlog.asgi
 from modlog import Actor, Given, Selection
+from modlog.aio import AsyncModLog
 
 WAN = Actor.human("wan")
 
@@ -53,3 +59,25 @@ def answers(log: modlog.ModLog) -> None:
 def own(log: modlog.ModLog, **given: Unpack[Given]) -> None:
     log.delete("1", **given)
     own(log, reson="spam")  # error: call-arg reportCallIssue
+
+
+async def awaited(log: AsyncModLog) -> None:
+    await log.delete("1", resaon="spam")  # error: call-arg reportCallIssue
+    await log.plan_sweep(["1"], "delete", resaon="spam")  # error: call-arg reportCallIssue
+    await log.revert(Selection(batch_id="b"), resaon="x")  # error: call-arg reportCallIssue
+    await (await log.sweep("march")).approve(acter=WAN)  # error: call-arg reportCallIssue
+    modlog.aio.open("sqlite://", readonly=True)  # error: call-arg reportCallIssue
+
+
+def wrong_way_round(event: modlog.RecordedEvent, cursor: sqlite3.Cursor) -> None:
+    raise NotImplementedError
+
+
+def projections(log: modlog.ModLog, own: sqlite3.Connection) -> None:
+    log.project(wrong_way_round, own, "n")  # error: arg-type reportArgumentType
+    log.project(print, own, "n", selecton=None)  # error: call-arg reportCallIssue
+
+
+def application(app: FastAPI) -> None:
+    middleware = modlog.asgi.ActingMiddleware
+    app.add_middleware(middleware, actor=WAN, reson="x")  # error: call-arg reportCallIssue

@@ -1,11 +1,16 @@
 """What a platform writes: no type checker has anything to say, and each knows the types."""
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Unpack, assert_type
+from typing import Annotated, Any, Unpack, assert_type
+
+from fastapi import Depends, FastAPI
 
 import modlog
+import modlog.asgi
 from modlog import Actor, Given, Selection, Status
+from modlog.aio import AsyncModLog
 
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -62,3 +67,36 @@ def plans(log: modlog.ModLog, show: Callable[[int, int], None]) -> None:
     assert_type([line.after.status for line in revert.lines()], list[Status])
     assert_type(revert.apply(reason="a mistake", occurred_at=LATER), modlog.RevertOutcome)
     log.revert(Selection(batch_id="march"), reason="a mistake", on_conflict="raise", policy=None)
+
+
+def see(cursor: sqlite3.Cursor, event: modlog.RecordedEvent) -> None:
+    cursor.execute("INSERT INTO seen VALUES (?)", (event.position,))
+
+
+def projections(log: modlog.ModLog, own: sqlite3.Connection) -> None:
+    assert_type(log.project(see, own, "n", selection=Selection(actor="wan"), timeout=1), int)
+
+
+async def awaited(log: AsyncModLog, own: sqlite3.Connection, **given: Unpack[Given]) -> None:
+    assert_type(await log.delete("110018", **given), modlog.RecordedEvent)
+    assert_type(await log.account("110018"), modlog.Account)
+    async for event in log.subscribe(after=await log.head):
+        assert_type(event, modlog.RecordedEvent)
+    plan = await log.plan_sweep(["110018"], "delete", reason="spam")
+    assert_type(plan.as_dict(), dict[str, Any])
+    async with log.transaction():
+        await plan.approve(actor=Actor.human("mei"))
+    async for line in (await plan.execute()).accounts():
+        assert_type(line, modlog.SweepLine)
+    assert_type(await log.project(see, own, "n", follow=False), int)
+
+
+app = FastAPI(lifespan=modlog.asgi.lifespan("sqlite:///moderation.db"))
+app.add_middleware(modlog.asgi.ActingMiddleware, actor=Actor.system("api"), reason="moderation")
+
+
+@app.get("/accounts/{account_id}")
+async def account_of(
+    account_id: str, log: Annotated[AsyncModLog, Depends(modlog.asgi.ledger)]
+) -> modlog.Account:
+    return await log.account(account_id)

@@ -24,10 +24,13 @@ from modlog.aio import open as open_async
 if TYPE_CHECKING:
     from modlog.aio._ledger import Opening
 
-try:  # FastAPI looks a dependency's annotations up here, and without it nobody does
+if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
-except ImportError:
-    HTTPConnection = Any  # type: ignore[assignment,misc]
+else:
+    try:  # FastAPI looks a dependency's annotations up here, and without it nobody does
+        from starlette.requests import HTTPConnection
+    except ImportError:
+        HTTPConnection = Any
 
 __all__ = ["ActingMiddleware", "ledger", "lifespan", "sync_ledger"]
 

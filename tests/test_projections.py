@@ -192,6 +192,19 @@ class TestFailing:
         assert project(log, world) == 5
         assert world.positions() == [1, 2, 3, 4, 5]
 
+    def test_leaves_the_connection_as_it_was(self, log, world):
+        """Else what is committed next would take along a position whose events nobody handled."""
+
+        def handle(cursor, event):
+            raise BrokenError
+
+        with closing(world.connect()) as connection:
+            with pytest.raises(BrokenError):
+                log.project(handle, connection, "seen", follow=False)
+            connection.commit()
+            assert world.tracked() == 0
+            assert log.project(see, connection, "seen", follow=False) == 1
+
     def test_whoever_stops_it_leaves_what_is_committed(self, log, world, monkeypatch):
         monkeypatch.setattr(projections, "TOGETHER", 2)
         noted(log, 4)
@@ -262,6 +275,26 @@ def test_connections_of_asyncio_and_what_is_none():
     for none in (psycopg.AsyncConnection.__new__(psycopg.AsyncConnection), object(), None, "url"):
         with pytest.raises(InvalidInputError, match=r"a connection of sqlite3, psycopg or"):
             projections.Tracking.checked(none, "tracking", "seen")
+
+
+def test_who_finds_that_another_was_quicker_goes_on_behind_it(log, world, monkeypatch):
+    """Also where the other, who is stopped then, has come to the middle of his own piece."""
+    noted(log, 6)
+
+    def stop(position: int) -> None:
+        raise BrokenError
+
+    def overtaken(position: int) -> None:
+        if position == 2:
+            with monkeypatch.context() as others:
+                others.setattr(projections, "TOGETHER", 3)
+                with pytest.raises(BrokenError):
+                    project(log, world, progress=stop)
+            assert world.tracked() == 5
+
+    monkeypatch.setattr(projections, "TOGETHER", 2)
+    assert project(log, world, progress=overtaken) == 7
+    assert world.positions() == list(range(1, 8))
 
 
 def test_two_at_once_share_the_events(log, world, monkeypatch):

@@ -244,6 +244,7 @@ def statements(source: str):
         id(node.body[0].value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body  # an empty file has none
         and isinstance(node.body[0], ast.Expr)
     }
     inside = {

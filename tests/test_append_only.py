@@ -221,10 +221,10 @@ CHANGING = re.compile(
     re.I,
 )
 # What statements may change: the current state, which is a cache, where the log ends, the row
-# that SQLite's lock is taken with; after the bar, words of guards, privileges and upserts.
+# that SQLite's lock is taken with; after the bar, words of guards, locks, privileges and upserts.
 MAY_CHANGE = re.compile(
     r"""\W*(\w+\.)?table\(["'](accounts|spans|head|meta)["']\) | modlog_(meta|accounts|spans|head)\b
-    | (ON|OR|SET)\b | ,""",
+    | (OF|ON|OR|SET)\b | ,""",
     re.X,
 )
 # Where a name stands for the table: looked at one by one.
@@ -244,6 +244,7 @@ def statements(source: str):
         id(node.body[0].value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body  # an empty file has none
         and isinstance(node.body[0], ast.Expr)
     }
     inside = {

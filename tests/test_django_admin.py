@@ -44,7 +44,7 @@ def log(alias: str) -> modlog.ModLog:
 @pytest.fixture
 def account(log: modlog.ModLog) -> str:
     """Suspended, flagged, and deleted by two clean-ups."""
-    account_id = f"account-{log.head}"
+    account_id = f"account-{log.head}-one"
     log.create(account_id, {"nickname": "Lei Jun"}, actor=Actor.system("sign-up"))
     log.flag(account_id, "spam", 0.9, actor=Actor.model("judge", version="3"))
     log.delete(account_id, **WAN, batch_id=f"{account_id} first")

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from attrs import fields
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.testclient import TestClient
 from hypothesis import given
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -88,6 +89,16 @@ class TestGolden:
                 TypeAdapter(modlog.Account).validate_python(value)
             with pytest.raises(ValidationError, match="not read from elsewhere"):
                 TypeAdapter(modlog.Account).validate_json(json.dumps(value))
+
+    @pytest.mark.parametrize("name", CLASSES)
+    def test_it_is_the_same_where_nobody_declares_it(self, answered, name):
+        """In FastAPI's own manner, in Pydantic's where anything may stand, and as `dict`."""
+        for told in (
+            jsonable_encoder({"it": answered[name]}),
+            TypeAdapter(dict[str, Any]).dump_python({"it": answered[name]}, mode="json"),
+            {"it": dict(answered[name])},
+        ):
+            assert_same(told, {"it": GOLDEN[name]})
 
     def test_it_is_a_copy(self):
         with modlog.open("sqlite://") as log:
@@ -182,6 +193,14 @@ def client():
     def card(account_id: str) -> Card:
         return Card(account=log.account(account_id), last=log.history(account_id)[-1])
 
+    @app.get("/undeclared/{account_id}")
+    def undeclared(account_id: str):
+        return {"account": log.account(account_id), "events": log.history(account_id)}
+
+    @app.get("/anything/{account_id}")
+    def anything(account_id: str) -> dict[str, Any]:
+        return {"account": log.account(account_id), "events": log.history(account_id)}
+
     @app.get("/verify")
     def verify() -> modlog.VerificationReport:
         return log.verify()
@@ -209,6 +228,16 @@ class TestFastAPI:
         )
         assert_same(client.get("/verify").json(), client.log.verify().as_dict())
         assert client.get("/plan").json()["selection"] == {"type": ["account.deleted"]}
+
+    @pytest.mark.parametrize("how", ["undeclared", "anything"])
+    def test_answers_are_responses_where_nothing_declares_them(self, client, how):
+        assert_same(
+            client.get(f"/{how}/110018").json(),
+            {
+                "account": client.log.account("110018").as_dict(),
+                "events": [event.as_dict() for event in client.log.history("110018")],
+            },
+        )
 
     def test_openapi_lists_what_is_in_them(self, client):
         described = client.get("/openapi.json").json()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
+from operator import methodcaller
 from typing import Any, ClassVar, Final, Self, get_type_hints
 
 from attrs import fields
@@ -40,6 +44,15 @@ class Jsonable:
         """
         return {name: as_json(getattr(self, name)) for name in _names(type(self))}
 
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """So that `dict` of it is `as_dict`: FastAPI sends so what an endpoint does not declare."""
+        return iter(self.as_dict().items())
+
+    @property
+    def __pydantic_serializer__(self) -> Any:
+        """How Pydantic sends it where anything may stand, as in `dict[str, Any]`."""
+        return _serializer()
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> dict[str, Any]:
         """How Pydantic checks, sends and describes it: a schema of its core is a dictionary."""
@@ -69,6 +82,13 @@ class Jsonable:
         if not isinstance(value, cls):
             raise ValueError(f"the ledger gives {cls.__name__}, which is not read from elsewhere")
         return value
+
+
+@cache
+def _serializer() -> Any:
+    core: Any = sys.modules.get("pydantic_core")  # who asks is of that package, and nobody else
+    whole = {"type": "function-plain", "function": methodcaller("as_dict")}
+    return core.SchemaSerializer({"type": "any", "serialization": whole})
 
 
 def _names(cls: type[Any]) -> tuple[str, ...]:

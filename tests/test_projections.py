@@ -247,6 +247,17 @@ class TestFailing:
             log.project(see, connection, "seen", follow=False)
         assert world.tracked() == 0
 
+    def test_a_handler_that_would_have_to_be_awaited(self, log, world):
+        """Nobody would, and its events would be lost."""
+
+        async def handle(cursor, event):
+            raise NotImplementedError
+
+        for one in (handle, None):
+            with pytest.raises(InvalidInputError, match="without being awaited"):
+                project(log, world, one)
+        assert world.tracked() == 0
+
     @pytest.mark.parametrize("table", ["tracking; DROP TABLE seen", "", "a.b.c", "1", "track ing"])
     def test_what_is_no_table(self, log, world, table):
         with pytest.raises(InvalidInputError, match="table must be a table's name"):

@@ -103,13 +103,11 @@ class Projections(Questions):
         progress: Progress | None,
     ) -> Projection:
         """What `project` is given, if it can be."""
-        if handle is None:
-            raise InvalidInputError("handle must be something to call, not None")
         return Projection(
             self,
             Tracking.checked(connection, table, name),
             checked_selection(selection, "project()"),
-            checked_callable(handle, "handle"),
+            _checked_handler(handle),
             checked_callable(progress, "progress"),
         )
 
@@ -265,6 +263,15 @@ class Tracking:
             self.connection.rollback()
             raise
         self.connection.commit()
+
+
+def _checked_handler(value: Any) -> Handler:
+    if not callable(value) or iscoroutinefunction(value):
+        raise InvalidInputError(
+            f"handle must be something to call that works without being awaited, not {shown(value)}"
+        )
+    handler: Handler = value
+    return handler
 
 
 def _mark(connection: object) -> str:

@@ -68,6 +68,31 @@ def imported(log, number):
     return lambda: log.ingest(creations(number))
 
 
+def rows(number):
+    return [
+        {"account_id": f"a{n:04}", "at": START, "status": "active", "profile": {"nickname": "x"}}
+        for n in range(number)
+    ]
+
+
+def adopted(log, number):
+    return lambda: log.adopt(rows(number))
+
+
+def adopted_again(log, number):
+    adopted(log, number)()
+    return adopted(log, number)
+
+
+def created_at_once(log, number):
+    return lambda: log.create_many([{"account_id": f"a{n:04}"} for n in range(number)])
+
+
+def compared(log, number):
+    adopted(log, number)()
+    return lambda: list(log.reconcile(rows(number)))
+
+
 def marked(log, number):
     log.ingest(creations(50))
     return lambda: log.ingest(flags(number))
@@ -124,6 +149,10 @@ CALLS: dict[Any, dict[str, float]] = {
     # On PostgreSQL the driver prepares statements and reads results by itself, behind its cursor.
     commanded: {"sqlite": 260, "postgres": 300},
     imported: {"sqlite": 124, "postgres": 137},
+    adopted: {"sqlite": 80, "postgres": 96},
+    adopted_again: {"sqlite": 74, "postgres": 86},
+    created_at_once: {"sqlite": 55, "postgres": 72},
+    compared: {"sqlite": 19, "postgres": 28},
     marked: {"sqlite": 125, "postgres": 136},
     read: {"sqlite": 23, "postgres": 23},
     rebuilt: {"sqlite": 17.5, "postgres": 21},

@@ -47,6 +47,8 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._services.acting import acting
+from modlog._services.adoption.outcomes import AdoptOutcome, CreateOutcome
+from modlog._services.adoption.reconciling import Difference, Reconciliation
 from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
@@ -82,6 +84,7 @@ __all__ = [
     "AccountNotFoundError",
     "Act",
     "Actor",
+    "AdoptOutcome",
     "AppendOnlyError",
     "Blame",
     "ClockError",
@@ -89,7 +92,9 @@ __all__ = [
     "ConflictError",
     "CorruptCacheError",
     "CorruptEventError",
+    "CreateOutcome",
     "Deed",
+    "Difference",
     "DsaRecord",
     "ExportOutcome",
     "ExportProgress",
@@ -118,6 +123,7 @@ __all__ = [
     "OutcomeUnknownError",
     "Outlier",
     "ReadOnlyStoreError",
+    "Reconciliation",
     "RecordedEvent",
     "RefusedError",
     "Rejection",

@@ -23,6 +23,7 @@ from modlog._storage.exports import COLUMNS
 MAX_LINE: Final = 16 * 2**20
 
 _GZIP: Final = b"\x1f\x8b"
+DAMAGE: Final = (EOFError, gzip.BadGzipFile, zlib.error)
 # How exports begin that hold no lines of JSON.
 _OTHER_EXPORTS: Final = (b"PAR1", ",".join(COLUMNS).encode())
 _MEMBER: Final = re.compile(rb'"[ \t\r\n]*:')
@@ -71,19 +72,32 @@ def records(text: BinaryIO) -> Iterator[tuple[int, object]]:
     Raises:
         InvalidInputError: the file itself is damaged, or ends too soon.
     """
+    for number, line in numbered_lines(text):
+        if line.strip():
+            yield number, record_in(line)
+
+
+def numbered_lines(text: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The lines of a text with their numbers, without a byte order mark.
+
+    Raises:
+        InvalidInputError: the file itself is damaged, or ends too soon.
+    """
     for number in count(1):
         try:
             line = _next_line(text)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InvalidInputError(
-                f"the file is no sound gzip from line {number} on ({error}): fetch it again"
-            ) from None
+        except DAMAGE as error:
+            raise damaged(number, error) from None
         if not line:
             return
-        if number == 1:
-            line = line.removeprefix(BOM_UTF8)
-        if line.strip():
-            yield number, record_in(line)
+        yield number, line.removeprefix(BOM_UTF8) if number == 1 else line
+
+
+def damaged(line: int, error: Exception) -> InvalidInputError:
+    """What is raised where a file is no sound gzip from a line on."""
+    return InvalidInputError(
+        f"the file is no sound gzip from line {line} on ({error}): fetch it again"
+    )
 
 
 def _next_line(text: BinaryIO) -> bytes:

@@ -33,6 +33,8 @@ _PREFIX: Final = "modlog_"
 ADVISORY: Final = 120325193625447
 # From this many rows on, COPY is faster than a statement for each.
 _COPY_FROM: Final = 20
+# Rows of a streamed query that are fetched at a time.
+_FETCHED: Final = 10_000
 
 
 def _numbered(sql: str) -> str:
@@ -52,6 +54,13 @@ class PostgresSession:
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
         return self._query(sql, params).fetchone()
+
+    @contextmanager
+    def streamed(self, sql: str) -> Iterator[tuple[list[str], Iterator[Row]]]:
+        with self.connection.cursor("modlog_rows") as cursor:
+            cursor.itersize = _FETCHED
+            cursor.execute(sql.encode())
+            yield [column.name for column in cursor.description or ()], iter(cursor)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         self.cursor.execute(_numbered(sql), params or None)

@@ -52,6 +52,7 @@ OPERATIONS: Final = {
         f"{WRITERS} writer processes", "commands", "accounts", _ALL, ("postgres",)
     ),
     "create": Operation("creation of accounts", "accounts", None, _ALL),
+    "adopt": Operation("adoption of a platform's accounts", "accounts", None, ("modlog", "floor")),
     "sweep": Operation("sweep: all deleted", "accounts", "population", tuple(SYSTEMS)),
     "plan": Operation(
         "plan_revert of the sweep", "accounts", "population", ("modlog",), after="sweep"
@@ -71,6 +72,9 @@ OPERATIONS: Final = {
     "stats": Operation("figures by actor", "events", "mixed", ("modlog",)),
     "size": Operation("bytes of an event", "events", "mixed", ("modlog", "eventsourcing", *PEERS)),
 }
+
+# What the floor writes once more, as modlog has filled it.
+REWRITTEN: Final = {"ingest": "import", "adopt": "adopted"}
 
 # What is measured in logs of different sizes.
 GROWING: Final = {
@@ -224,8 +228,8 @@ class Run:
     def _measured(self, round_: int, store: str, name: str, system: str) -> Result:
         works_on = OPERATIONS[name].works_on
         if works_on is None:
-            rewrites = (name, system) == ("ingest", "floor")
-            source = self._filled_place("import", "modlog", store) if rewrites else None
+            rewrites = name in REWRITTEN and system == "floor"
+            source = self._filled_place(REWRITTEN[name], "modlog", store) if rewrites else None
             place = self.places.fresh(store)
             n = (self.plan.lines or LINES) if name == "real" else self.plan.n
             try:
@@ -272,7 +276,7 @@ class Run:
             place = self._filled[key] = self.places.fresh(store)
             n = (
                 self.plan.n
-                if works_on in ("mixed", "import")
+                if works_on in ("mixed", *REWRITTEN.values())
                 else 2 * self.plan.rounds * self.plan.accounts_a_turn
             )
             _run(self._task(f"fill_{works_on}", system, place, n))

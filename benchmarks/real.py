@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ from attrs import define, field
 import modlog
 from benchmarks.places import Place, size
 from benchmarks.tasks import Measured, Stopwatch
-from examples.wikipedia_block_log import opened, records
+from modlog.importers.mediawiki import records
 
 BLOCK_LOG: Final = Path(__file__).parents[2] / "shared" / "data" / "enwiki" / "2005-2008.jsonl.gz"
 LINES: Final = 767_238
@@ -47,7 +48,7 @@ class Loading:
         return Measured(outcome.total, self.watch.seconds, answer, parts, size(place))
 
     def _read(self) -> Iterator[str]:
-        with opened(BLOCK_LOG) as file:
+        with gzip.open(BLOCK_LOG, "rt", encoding="utf-8") as file:
             yield from islice(file, self.lines)
 
     def _mark(self, outcome: modlog.IngestOutcome) -> None:

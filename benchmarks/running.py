@@ -17,6 +17,7 @@ from benchmarks.investigations import QUESTIONS
 from benchmarks.places import Place, Places
 from benchmarks.real import BLOCK_LOG, LINES
 from benchmarks.systems import PEERS, SYSTEMS, TOGETHER
+from benchmarks.systems.awaited import TASKS
 from benchmarks.tasks import Task
 from benchmarks.worker import GROWTH, WAVE, WRITERS, accounts_needed
 
@@ -51,6 +52,8 @@ OPERATIONS: Final = {
     "writers": Operation(
         f"{WRITERS} writer processes", "commands", "accounts", _ALL, ("postgres",)
     ),
+    "aio": Operation("the same by one task of asyncio", "commands", "accounts", ("modlog",)),
+    "aio_tasks": Operation(f"by {TASKS} tasks at once", "commands", "accounts", ("modlog",)),
     "create": Operation("creation of accounts", "accounts", None, _ALL),
     "adopt": Operation("adoption of a platform's accounts", "accounts", None, ("modlog", "floor")),
     "sweep": Operation("sweep: all deleted", "accounts", "population", tuple(SYSTEMS)),
@@ -75,6 +78,8 @@ OPERATIONS: Final = {
 
 # What the floor writes once more, as modlog has filled it.
 REWRITTEN: Final = {"ingest": "import", "adopt": "adopted"}
+# Each of these uses up accounts of its own.
+_ON_ACCOUNTS: Final = [name for name, one in OPERATIONS.items() if one.works_on == "accounts"]
 
 # What is measured in logs of different sizes.
 GROWING: Final = {
@@ -243,7 +248,7 @@ class Run:
             place = self._filled_place(works_on, owner, store)
             return _run(self._task(name, system, place, self.plan.n))
         place = self._filled_place(works_on, system, store)
-        turn = 2 * round_ + (name == "writers")
+        turn = len(_ON_ACCOUNTS) * round_ + _ON_ACCOUNTS.index(name)
         first = turn * self.plan.accounts_a_turn
         return _run(self._task(name, system, place, self.plan.commands, first=first))
 
@@ -277,7 +282,7 @@ class Run:
             n = (
                 self.plan.n
                 if works_on in ("mixed", *REWRITTEN.values())
-                else 2 * self.plan.rounds * self.plan.accounts_a_turn
+                else len(_ON_ACCOUNTS) * self.plan.rounds * self.plan.accounts_a_turn
             )
             _run(self._task(f"fill_{works_on}", system, place, n))
         return self._filled[key]

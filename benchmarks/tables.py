@@ -20,7 +20,10 @@ MOST_GROWTH: Final = 2
 # Of its speed at the beginning, what an import keeps as a real log grows.
 LEAST_KEPT: Final = 0.75
 # So short, or so small, that memory says nothing.
-_WITHOUT_MEMORY: Final = ("command", "writers", "history", "actor", "size", "real")
+_WITHOUT_MEMORY: Final = (
+    *("command", "writers", "aio", "aio_tasks"),
+    *("history", "actor", "size", "real"),
+)
 _OTHERS: Final = tuple(name for name in SYSTEMS if name not in PEERS)
 BY_HAND: Final = "†"
 

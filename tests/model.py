@@ -189,7 +189,10 @@ def decide(state, do, arguments, at):
             raise RefusedError("InvalidInputError")
         data["until"] = text_of(data["until"])
     if do == "clear_flags":
-        data["flags"] = named(data["flags"], state["flags"])
+        label, standing = data.pop("label", None), state["flags"]
+        if label is not None:
+            standing = {version: one for version, one in standing.items() if one == label}
+        data["flags"] = named(data["flags"], standing)
     if do == "restore":
         standing = state["sanctions"]
         if data["lifts"] is None:

@@ -26,6 +26,7 @@ COMMANDS = commands(IDS) | st.builds(
         (
             {"do": "flag", "label": "spam", "score": 1},
             {"do": "clear_flags", "flags": None},
+            {"do": "clear_flags", "flags": None, "label": "spam"},
             {"do": "suspend", "until": None},
             {"do": "suspend", "until": T0 + timedelta(days=900)},
             {"do": "restore", "lifts": None},
@@ -99,6 +100,8 @@ def filled(log) -> None:
         log.clear_flags("a", [2], idempotency_key="clear")
         log.note("b", "x", actor=Actor.bot("bo"))
         log.restore("b", [2], idempotency_key="restore b")
+        log.flag("a", "eggs", score=0.5)
+        log.clear_flags("a", label="eggs", idempotency_key="clear eggs")
         log.clear_flags("a", policy="all", idempotency_key="clear all")
         log.revert(modlog.Selection(account_id="a", type="flags.cleared"))
     common = {"at": "2026-01-02T00:00:00Z", "actor": WAN}
@@ -114,7 +117,7 @@ def filled(log) -> None:
 
 KEYS = (
     *("create", "flag", "suspend", "restore", "create b", "suspend b", "clear"),
-    *("restore b", "clear all"),
+    *("restore b", "clear eggs", "clear all"),
     *("import", "refused", "opens"),
 )
 

@@ -561,14 +561,18 @@ def test_a_reader_that_leaves_ends_it_silently(url, ledger):
 
 
 def test_an_interrupt_ends_it_after_the_last_whole_chunk(url, ledger):
-    with process("import", "-", "--db", url, "--chunk", 1) as child:
+    def heed_interrupts():  # which a shell lets its background jobs ignore
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    options = {"preexec_fn": heed_interrupts}
+    with process("import", "-", "--db", url, "--chunk", 1, **options) as child:
         child.stdin.write(THREE)
         child.stdin.flush()
         while ledger.head < 5 and child.poll() is None:
             time.sleep(0.01)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate()
-    assert child.returncode == 130
+    assert child.returncode == 130, err
     assert b" records before that are recorded" in err
     assert b"Traceback" not in err
     assert ledger.verify().ok

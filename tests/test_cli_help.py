@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 import pytest
@@ -78,6 +79,8 @@ def here(tmp_path, monkeypatch):
         "at": "2019-01-01T00:00:00Z",
     }
     record["actor"] = {"kind": "human", "id": "wan"}
+    sample = Path(__file__).parent / "importers" / "logevents.json"
+    (tmp_path / "blocks.json").write_bytes(sample.read_bytes())
     with gzip.open(tmp_path / "history.jsonl.gz", "wt") as file:
         file.write(json.dumps(record))
     return tmp_path

@@ -78,6 +78,8 @@ def test_nothing_is_near_what_is_far(run):
     ],
 )
 def test_a_selection_tells_of_names_that_the_ledger_never_saw(run, command, option, name, said):
+    if command == "whatif":
+        option = option.replace("--", "--without-")
     result = run(command, option, name)
     assert result.exit_code == 0
     assert f"modlog: {said.format(' is not in this ledger')}\n" in result.stderr
@@ -107,19 +109,31 @@ def test_names_that_are_there_are_passed_over_in_silence(run, option, name):
     assert result.stdout
 
 
+def test_a_label_of_no_flag_that_stands_tells_what_is_near(run, log):
+    log.flag("110018", label="spam", actor=WAN)
+    result = run("accounts", "--flagged", "spamm")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "modlog: no flag 'spamm' stands in this ledger; near it: 'spam'\n"
+    assert run("accounts", "--flagged", "spam").stderr == ""
+    assert run("accounts", "--flagged", "spamm", "--as-of", str(log.head)).stderr == ""
+
+
 def test_a_revert_of_a_batch_that_is_not_there_tells_what_is_near(run):
     result = run("revert", "--batch", "sprint", *WHY, "--yes")
     assert result.exit_code == 1
     assert "near it: 'spring'" in result.stderr
 
 
-@pytest.mark.parametrize("kind", ["account", "sweep", "batch", "actor", "policy", "correlation"])
+@pytest.mark.parametrize(
+    "kind", ["account", "sweep", "batch", "actor", "policy", "correlation", "label"]
+)
 def test_names_come_in_their_order_and_a_hundred_at_most(place, kind):
     names = sorted(f"n{number:03}" for number in range(120))
     with place.open() as log:
         for name in names:
             given = {"actor": Actor.bot(name), "batch_id": name, "policy": name}
             log.create(name, correlation_id=name, **given)
+            log.flag(name, label=name, actor=WAN)
         if kind == "sweep":
             for name in names:
                 log.plan_sweep([name], "delete", batch_id=f"{name}-s", actor=WAN, reason="x")

@@ -102,6 +102,11 @@ def test_diff_compares_two_moments(run):
     ] == [("1", "active", "deleted"), ("2", "active", "deleted")]
     (line,) = run("diff", "2026-03-09 22:30", "now").stdout.splitlines()
     assert line == "active     → deleted    2  status, sanctions"
+
+
+def test_a_diff_with_when_an_account_was_not_there_names_no_facets(run):
+    first, second = run("diff", "0", "2").stdout.splitlines()
+    assert (first, second) == ("unknown    → active     1", "unknown    → active     2")
     (created, _) = lines(run("diff", "0", "--json"))
     assert created["before"] is None
 
@@ -181,9 +186,9 @@ def test_the_log_is_followed(run, ledger, monkeypatch):
 
 
 def test_what_would_be_without_any_selection_of_events(run):
-    (line,) = run("whatif", "--batch", "march").stdout.splitlines()
+    (line,) = run("whatif", "--without-batch", "march").stdout.splitlines()
     assert line == "deleted    → active     2  status, sanctions"
-    (change,) = lines(run("whatif", "--actor", "qiu", "--json"))
+    (change,) = lines(run("whatif", "--without-actor", "qiu", "--json"))
     assert (change["account_id"], change["after"]["status"]) == ("1", "deleted")
 
 
@@ -258,7 +263,7 @@ def test_the_log_finds_what_is_like_an_event(run, arguments, positions):
 def test_everything_that_selects_takes_what_is_like_an_event(run):
     (impact,) = lines(run("impact", "--json", "--like", "3", "--within", "1s"))
     assert (impact["events"], impact["began"]) == (2, {"deletion": 2})
-    (change,) = lines(run("whatif", "--json", "--like", "3", "--within", "1s"))
+    (change,) = lines(run("whatif", "--json", "--without-like", "3", "--within", "1s"))
     assert change["account_id"] == "2"
     (wan,) = lines(run("stats", "--json", "--like", "3", "--within", "1s"))
     assert wan["sanctions"] == 2

@@ -49,7 +49,7 @@ def completed(environment, words):
         ("modlog show 1100", ["110018", "110019"]),
         ("modlog delete 2", ["2 of them"]),
         ("modlog log --batch s", ["sign-up", "spring", "spring-2"]),
-        ("modlog whatif --batch z", []),
+        ("modlog whatif --without-batch z", []),
         ("modlog sweep show sp", ["spring-2"]),
         ("modlog stats --actor w", ["wan"]),
         ("modlog impact --policy s", ["spam"]),

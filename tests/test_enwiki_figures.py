@@ -12,10 +12,10 @@ import pytest
 from attrs import define
 from click.testing import CliRunner
 
-from examples.wikipedia_block_log import load, records
 from modlog import Actor, Selection
 from modlog._cli.main import commands
 from modlog.testing import MovableClock
+from tests.blocklog import load, records
 
 END = datetime.fromisoformat("2007-05-01T00:00:00Z")
 MINUTES = timedelta(minutes=10)
@@ -352,7 +352,7 @@ def test_what_would_be_without_what_somebody_did(ask, blocks, busiest):
         ]
         if before != after:
             right[account_id] = tuple(status(some) for some in (before, after))
-    found = ask("whatif", "--actor", f"{kind}:{actor}")
+    found = ask("whatif", "--without-actor", f"{kind}:{actor}")
     assert {
         one["account_id"]: (one["before"]["status"], one["after"]["status"]) for one in found
     } == right

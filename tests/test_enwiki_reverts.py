@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 from attrs import define, field
 
-from examples.wikipedia_block_log import records
 from modlog import AccountNotFoundError, Actor, Selection, Status
 from modlog.testing import MovableClock
+from tests.blocklog import records
 
 SORRY = {"actor": Actor.human("bureaucrat"), "reason": "the whole batch was a mistake"}
 SECOND = timedelta(seconds=1)

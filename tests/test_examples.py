@@ -1,15 +1,11 @@
 """The examples run as the scripts that they are, and say what the documentation promises."""
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-import modlog
-from modlog import Status
 
 ROOT = Path(__file__).parents[1]
 
@@ -67,40 +63,3 @@ def test_the_lines_at_its_end_work_when_copied(incident, tmp_path):
 
 def test_the_incident_is_the_same_every_time(incident):
     assert incident.stdout == script("incident.py").stdout
-
-
-BLOCK = {
-    "id": "1",
-    "at": "2007-04-19T10:11:25Z",
-    "action": "block",
-    "account": "u1",
-    "actor": "a1",
-    "actor_kind": "human",
-    "expiry": None,
-    "policy": "3rr",
-    "admits_mistake": False,
-}
-UNBLOCK = BLOCK | {"id": "2", "at": "2007-04-19T10:17:48Z", "action": "unblock"}
-
-
-def test_the_block_log_is_loaded_once_however_often(tmp_path):
-    url = f"sqlite:///{tmp_path / 'blocks.db'}"
-    one, other = tmp_path / "one.jsonl", tmp_path / "other.jsonl"
-    one.write_text(json.dumps(BLOCK) + "\n")
-    other.write_text(json.dumps(UNBLOCK) + "\n" + json.dumps(UNBLOCK | {"id": "3"}) + "\n")
-
-    result = script("wikipedia_block_log.py", one, other, "--db", url)
-    assert result.returncode == 0
-    assert "one.jsonl: recorded 1 (0 late), skipped 0, rejected 0" in result.stdout
-    assert "other.jsonl: recorded 1 (0 late), skipped 0, rejected 1" in result.stdout
-    assert "record 2: account 'u1' has no sanction in force" in result.stdout
-
-    again = script("wikipedia_block_log.py", one, other, "--db", url)
-    assert "one.jsonl: recorded 0 (0 late), skipped 1, rejected 0" in again.stdout
-    with modlog.open(url) as log:
-        assert log.account("u1").status is Status.ACTIVE
-        assert [event.batch_id for event in log.history("u1")] == [
-            "enwiki/one.jsonl",
-            "enwiki/one.jsonl",
-            "enwiki/other.jsonl",
-        ]

@@ -73,6 +73,7 @@ PAST = [
         ("flag", {"label": "a", "score": 1}, "account.flagged", {"label": "a", "score": 1.0}),
         ("clear_flags", {}, "flags.cleared", {"flags": [2]}),
         ("clear_flags", {"flags": [2]}, "flags.cleared", {"flags": [2]}),
+        ("clear_flags", {"label": "spam"}, "flags.cleared", {"flags": [2]}),
         ("suspend", {}, "account.suspended", {"until": None}),
         (
             "suspend",

@@ -543,3 +543,12 @@ def test_without_psycopg_postgresql_says_what_to_install(monkeypatch):
 
     with pytest.raises(modlog.InvalidUrlError, match=r"pip install 'modlog\[postgres\]'"):
         modlog.open("postgresql://host/db")
+
+
+def test_an_sqlite_that_is_too_old_is_told_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.36.0")
+
+    with pytest.raises(modlog.StoreUnavailableError, match=r"needs SQLite 3\.37 .*has 3\.36\.0"):
+        modlog.open(tmp_path / "ledger.db")
+    assert list(tmp_path.iterdir()) == []

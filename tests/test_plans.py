@@ -128,6 +128,7 @@ QUERIES = {
     "names of accounts": (lambda log: log.names_from("account", "a7"), "streams_id"),
     "names of batches": (lambda log: log.names_from("batch", "batch-7"), "acts_batch"),
     "names of actors": (lambda log: log.names_from("actor", "bot-7"), "acts_actor"),
+    "names of labels": (lambda log: log.names_from("label", "s"), "spans_label"),
     "names of tickets": (
         lambda log: log.names_from("correlation", "ticket-7"),
         "acts_correlation",

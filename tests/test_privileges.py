@@ -15,7 +15,8 @@ from modlog import Actor, Guardrails, Selection
 from modlog._storage import scripts
 from tests.golden.whole import load_postgres
 
-SCRIPT = Path(__file__).parents[1] / "docs" / "how-to" / "least-privileges.sql"
+HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
+SCRIPT = HOW_TO / "least-privileges.sql"
 ANN = Actor.human("ann")
 
 
@@ -99,12 +100,10 @@ def test_roles_and_the_owner_keep_what_they_have_when_the_current_state_is_made_
 
 @pytest.mark.usefixtures("made")
 def test_who_may_only_read_is_told_so(admin, role, postgres_url, schema):
-    admin.execute(
-        SQL(
-            "CREATE ROLE {0} LOGIN; GRANT USAGE ON SCHEMA {1} TO {0};"
-            " GRANT SELECT ON ALL TABLES IN SCHEMA {1} TO {0}"
-        ).format(Identifier(role), Identifier(schema))
-    )
+    page = (HOW_TO / "run-on-postgresql.md").read_text()
+    grants = page.partition("```sql\n")[2].partition("```")[0]
+    admin.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(role)))
+    admin.execute(grants.replace("moderation", schema).replace("auditor", role))
     records = [{"do": "delete", "account_id": "a", "at": "2020-01-01T00:00:00Z"}]
     with by(role, postgres_url, schema) as log:
         assert log.account("a").status == "active"

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from playwright.sync_api import expect, sync_playwright
 
 import modlog
-from examples.wikipedia_block_log import load
 from modlog import Actor, Selection
 from modlog._cli.main import commands
 from modlog.testing import MovableClock
+from tests.blocklog import load
 
 CHROMIUM = shutil.which("chromium")
 T0 = datetime(2026, 3, 9, 11, 44, tzinfo=UTC)

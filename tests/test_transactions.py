@@ -228,6 +228,24 @@ class TestWithin:
         assert users.removed() == ["a"]
         assert shared.account("a").status == "deleted"
 
+    def test_goes_back_to_a_savepoint_with_the_caller(self, shared, users, connection):
+        with shared.within(connection):
+            shared.note("a", "before")
+            connection.execute("SAVEPOINT own")
+            shared.delete("a")
+            shared.create("b")
+            shared.note("b", "gone")
+            connection.execute("ROLLBACK TO SAVEPOINT own")
+            shared.note("a", "after")
+            shared.create("b")
+            with shared.transaction():
+                shared.create("c")
+        connection.commit()
+
+        assert [event.account_id for event in shared.events()] == ["a", "a", "a", "b", "c"]
+        assert shared.account("a").status == "active"
+        assert shared.verify().ok
+
     def test_may_be_committed_inside_the_block(self, shared, users, connection):
         with shared.within(connection):
             users.remove(connection, "a")

@@ -12,6 +12,7 @@ import modlog
 from benchmarks import investigations, large
 from benchmarks.places import Place
 from benchmarks.real import Loading
+from benchmarks.systems.awaited import TASKS, awaited
 from benchmarks.tasks import Measured, Stopwatch, Task, timed
 from benchmarks.workload import (
     ACTORS,
@@ -168,6 +169,12 @@ class Modlog:
             for account_id in accounts:
                 log.suspend(account_id)
                 log.restore(account_id)
+
+    def aio(self, task: Task) -> Measured:
+        return awaited(self._log, task, 1)
+
+    def aio_tasks(self, task: Task) -> Measured:
+        return awaited(self._log, task, TASKS)
 
     def ingest(self, task: Task) -> Measured:
         watch = Stopwatch()

@@ -75,6 +75,8 @@ from modlog._storage.deeds import Deed, Tick
 from modlog._storage.impacts import Repair
 from modlog._storage.upgrading import Migration
 
+__version__ = "0.1.0"
+
 __all__ = [
     "AcceptedClock",
     "Account",

@@ -59,6 +59,7 @@ EVERY_COMMAND = [
     ("restore", {"lifts": [1]}),
     ("clear_flags", {}),
     ("clear_flags", {"flags": [1]}),
+    ("clear_flags", {"label": "spam"}),
 ]
 
 
@@ -142,6 +143,13 @@ def test_clear_flags_takes_all_or_those_named():
     ACTIVE.when("clear_flags").refused(NothingInForceError, "no flag to clear")
 
 
+def test_clear_flags_takes_those_of_a_label():
+    flags = [event("account.flagged", label=label) for label in ("spam", "nsfw", "spam")]
+    flagged = given(CREATED, *flags)
+    flagged.when("clear_flags", label="spam").then(event("flags.cleared", flags=[2, 4]))
+    flagged.when("clear_flags", label="ham").refused(NothingInForceError, "no flag 'ham' to clear")
+
+
 @pytest.mark.parametrize("until", [NOON, NOON - SECOND])
 def test_a_suspension_ends_after_it_begins(until):
     ACTIVE.when("suspend", until=until, at=NOON).refused(InvalidInputError, "must be later")
@@ -157,6 +165,8 @@ def test_a_suspension_ends_after_it_begins(until):
         ("change_profile", {"changes": {}}),
         ("flag", {"label": "spam", "score": 2}),
         ("clear_flags", {"flags": []}),
+        ("clear_flags", {"flags": [2], "label": "spam"}),
+        ("clear_flags", {"label": ""}),
         ("restore", {"lifts": []}),
         ("restore", {"lifts": 2}),
         ("suspend", {"until": datetime(2026, 1, 1)}),  # noqa: DTZ001

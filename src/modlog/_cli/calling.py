@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -101,6 +102,16 @@ def tell(texts: Iterable[str]) -> None:
         return
     for text in texts:
         click.echo(text)
+
+
+def cut_to_terminal(line: str) -> str:
+    """A line that fits the terminal that it is printed to; whole where there is none."""
+    if not sys.stdout.isatty():
+        return line
+    from rich.cells import cell_len, set_cell_size
+
+    width = shutil.get_terminal_size().columns
+    return line if cell_len(line) <= width else f"{set_cell_size(line, width - 1).rstrip()}…"
 
 
 def print_json(value: object) -> None:

@@ -14,11 +14,11 @@ from modlog._cli.answers import event_data
 from modlog._cli.calling import options, print_json, writing
 from modlog._cli.completing import batch_ids
 from modlog._cli.instants import INSTANT
-from modlog._cli.lines import record_in
 from modlog._cli.near import on_account
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.ledger import ModLog
+from modlog._services.lines import record_in
 
 Decorator = Callable[[Any], Any]
 
@@ -151,12 +151,12 @@ def flag(label: str, score: float | None) -> Mapping[str, Any]:
     return {"label": label, "score": score}
 
 
-def clear_flags(flags: tuple[int, ...]) -> Mapping[str, Any]:
+def clear_flags(flags: tuple[int, ...], label: str | None) -> Mapping[str, Any]:
     """Take flags off account ID: all, or those named.
 
-    Example: modlog clear-flags 110018 --as human:wan
+    Example: modlog clear-flags 110018 --label spam --as human:wan
     """
-    return {"flags": flags or None}
+    return {"flags": flags or None, "label": label}
 
 
 def suspend(until: datetime | None, **overriding: Any) -> Mapping[str, Any]:
@@ -256,6 +256,7 @@ ON_ACCOUNTS: Final = (
     _on_account(
         clear_flags,
         click.option("--flag", "flags", **_VERSION),
+        click.option("--label", metavar="LABEL", help="Only those of this label."),
     ),
     _on_account(
         suspend,

@@ -11,7 +11,7 @@ from click.shell_completion import get_completion_class
 
 from modlog._cli.calling import reading
 from modlog._errors import ModlogError
-from modlog._storage.reading import NameKind
+from modlog._storage.names import NameKind
 
 VARIABLE: Final = "_MODLOG_COMPLETE"
 
@@ -44,6 +44,11 @@ def correlation_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> 
 def policy_codes(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Codes of policies that begin like this."""
     return _names(ctx, "policy", incomplete)
+
+
+def labels(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Labels of flags that stand, and begin like this."""
+    return _names(ctx, "label", incomplete)
 
 
 def _names(ctx: click.Context, kind: NameKind, incomplete: str) -> list[str]:

@@ -13,19 +13,27 @@ from attrs import asdict, define
 
 from modlog._cli.calling import NO, complain, options, print_json
 from modlog._cli.escaping import visible_json
-from modlog._cli.lines import opened, records
 from modlog._errors import ImportRejectedError, InvalidInputError
 from modlog._services.adoption.outcomes import AdoptOutcome
 from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
 from modlog._services.ledger import open_ledger
+from modlog._services.lines import opened, records
 
 # So many rejected lines are told at once; a file takes them all.
 _TOLD: Final = 10
+# What other systems write, each read by the module of its name in `modlog.importers`.
+_FORMATS: Final = ("mastodon", "mediawiki", "ozone")
 
 
 @click.command("import")
 @click.argument("file")
 @options
+@click.option(
+    "--from",
+    "of",
+    type=click.Choice(_FORMATS),
+    help="FILE is what this system writes down of its moderation, not records.",
+)
 @click.option("--batch", metavar="NAME", help="Name of the import in its events.")
 @click.option(
     "--chunk",
@@ -41,9 +49,8 @@ _TOLD: Final = 10
 @click.option(
     "--on-refused",
     type=click.Choice(["reject", "note"]),
-    default="reject",
-    show_default=True,
-    help="What becomes of a record that the state of its account refuses.",
+    help="What becomes of a record that the state of its account refuses; reject by default, and "
+    "with --from note.",
 )
 @click.option(
     "--rejected",
@@ -57,11 +64,12 @@ def import_(
     url: str,
     schema: str | None,
     as_json: bool,
+    of: str | None,
     batch: str | None,
     chunk: int,
     create: bool,
     strict: bool,
-    on_refused: OnRefused,
+    on_refused: OnRefused | None,
     rejected_path: str | None,
 ) -> None:
     """Load history from FILE.
@@ -71,7 +79,12 @@ def import_(
     rest goes on; the exit code is then 1. Records with a key are decided only once, however
     often they are loaded. An export in JSON Lines is taken as it is.
 
+    With --from, FILE is the block log of a wiki, the audit log of a Mastodon server, or the
+    moderation events of Bluesky's Ozone, as these systems write them.
+
     Example: modlog import history.jsonl.gz --db moderation.db --rejected rejected.jsonl
+
+    Example: modlog import blocks.json --from mediawiki --db wiki.db
     """
     check_rejected_path(file, rejected_path)
     with (
@@ -83,7 +96,12 @@ def import_(
         watch = Watch(move, rejects)
         try:
             outcome = log.ingest_numbered(
-                records(text), batch, chunk, watch, strict, on_refused=on_refused
+                _read(text, of),
+                batch,
+                chunk,
+                watch,
+                strict,
+                on_refused=on_refused or ("note" if of else "reject"),
             )
         except ImportRejectedError:
             raise  # tells it all
@@ -100,6 +118,19 @@ def import_(
         if not rejected_path:
             tell_rejected(outcome.rejected)
         click.get_current_context().exit(NO)
+
+
+def _read(text: BinaryIO, of: str | None) -> Iterator[tuple[int, object]]:
+    if of is None:
+        return records(text)
+    from modlog.importers import mastodon, mediawiki, ozone
+
+    readers = {
+        "mastodon": mastodon.numbered,
+        "mediawiki": mediawiki.numbered,
+        "ozone": ozone.numbered,
+    }
+    return readers[of](text)
 
 
 def check_rejected_path(file: str, rejected_path: str | None) -> None:

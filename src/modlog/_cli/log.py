@@ -10,7 +10,7 @@ import click
 from attrs import frozen
 
 from modlog._cli.answers import event_data, instant_of, name_of
-from modlog._cli.calling import json_text, options, reading, tell
+from modlog._cli.calling import cut_to_terminal, json_text, options, reading, tell
 from modlog._cli.escaping import visible
 from modlog._cli.selecting import selecting
 from modlog._domain.events import RecordedEvent
@@ -128,7 +128,7 @@ def _in_a_line(entry: Entry) -> str:
         whose,
         event.reason if entry.reasons == 1 else f"{entry.reasons:,} reasons",
     )
-    return "  ".join(visible(one) for one in said if one)
+    return cut_to_terminal("  ".join(visible(one) for one in said if one))
 
 
 def _in_full(entry: Entry) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from modlog import __version__
 from modlog._cli import streams
 from modlog._cli.adopt import adopt
 from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREAD, complain
@@ -94,10 +94,7 @@ def _exit_code(error: ModlogError) -> int:
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        try:
-            click.echo(f"modlog {version('modlog')}")
-        except PackageNotFoundError:
-            click.echo("modlog, not installed")
+        click.echo(f"modlog {__version__}")
         ctx.exit()
 
 

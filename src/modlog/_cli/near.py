@@ -14,7 +14,7 @@ from modlog._cli.completing import account_ids, sweep_names
 from modlog._domain.values import Actor, shown
 from modlog._errors import AccountNotFoundError, ModlogError, SweepNotFoundError
 from modlog._services.ledger import ModLog
-from modlog._storage.reading import NameKind
+from modlog._storage.names import NameKind
 
 # The filters of a selection that are names, and of what.
 _FILTERS: Final[Mapping[str, NameKind]] = {
@@ -62,6 +62,12 @@ def warn_of_unknown(log: ModLog, filters: Mapping[str, Iterable[Any]]) -> None:
             sought = value.id if isinstance(value, Actor) else value
             if log.names_from(kind, sought)[:1] != [sought]:
                 complain(f"{kind} {shown(sought)} is not in this ledger{_near(log, kind, sought)}")
+
+
+def warn_of_label(log: ModLog, label: str) -> None:
+    """Tell that no flag of a label stands at present, if that is so."""
+    if log.names_from("label", label)[:1] != [label]:
+        complain(f"no flag {shown(label)} stands in this ledger{_near(log, 'label', label)}")
 
 
 def _near(log: ModLog, kind: NameKind, name: str) -> str:

@@ -11,9 +11,10 @@ from attrs import asdict
 
 from modlog._cli.answers import account_data, blame_data, change_data, event_data
 from modlog._cli.calling import NO, options, print_json, reading, tell
+from modlog._cli.completing import labels
 from modlog._cli.escaping import visible
-from modlog._cli.near import on_account
-from modlog._cli.selecting import selecting
+from modlog._cli.near import on_account, warn_of_label
+from modlog._cli.selecting import leaving_out
 from modlog._cli.viewing import MOMENT, Viewpoint, viewed
 from modlog._domain.account import Status
 from modlog._domain.blame import blame
@@ -92,14 +93,14 @@ def diff(
 
 
 @click.command()
-@selecting
+@leaving_out
 @options
 def whatif(*, selection: Selection, url: str, schema: str | None, as_json: bool) -> None:
     """Show what would be if some events had never been.
 
     It lists the accounts that would differ, and writes nothing.
 
-    Example: modlog whatif --batch clean-up-0309
+    Example: modlog whatif --without-batch clean-up-0309
     """
     with reading(url, schema) as log:
         _tell_changes(log.diff(log, log.without(selection)), as_json)
@@ -115,8 +116,9 @@ def _tell_changes(changes: Iterator[AccountChange], as_json: bool) -> None:
 
 def _changed(change: AccountChange) -> str:
     before, after = (one.status if one else "unknown" for one in (change.before, change.after))
-    facets = ", ".join(change.facets)
-    return f"{before:<10} → {after:<10} {visible(change.id)}  {facets}"
+    # Of an account that is known on one side only, every facet differs.
+    facets = ", ".join(change.facets) if change.before and change.after else ""
+    return f"{before:<10} → {after:<10} {visible(change.id)}  {facets}".rstrip()
 
 
 @click.command()
@@ -146,7 +148,12 @@ def history(account_id: str, url: str, schema: str | None, as_json: bool) -> Non
     type=click.Choice([status.value for status in Status]),
     help="Only accounts with this status; may be repeated.",
 )
-@click.option("--flagged", metavar="LABEL", help="Only accounts with a flag of this label.")
+@click.option(
+    "--flagged",
+    metavar="LABEL",
+    shell_complete=labels,
+    help="Only accounts with a flag of this label.",
+)
 @viewed
 def accounts(
     *,
@@ -162,6 +169,8 @@ def accounts(
     Example: modlog accounts --status deleted --as-of "2026-11-21 11:44"
     """
     with reading(url, schema) as log:
+        if flagged is not None and viewpoint.is_present:
+            warn_of_label(log, flagged)
         found = viewpoint.of(log).accounts(status=status or None, flagged=flagged)
         if as_json:
             for account in found:

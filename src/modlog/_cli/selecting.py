@@ -30,6 +30,7 @@ class _Type(click.Choice[str]):
         return f"{value!r} is no type of event; near it: " + ", ".join(near or self.choices)
 
 
+_WITHOUT: Final = "--without-"
 _POSITION: Final = click.IntRange(min=0)
 # Options by the filter that they give, in the order in which help shows them.
 _OPTIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
@@ -107,19 +108,23 @@ _OPTIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
 }
 
 
-_LIKE: Final = (
-    click.option(
-        "--like", metavar="POSITION", type=int, help="What is like the event there, and around it."
+_LIKE: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
+    "like": (
+        "--like",
+        {"metavar": "POSITION", "type": int, "help": "What is like the event there, around it."},
     ),
-    click.option(
+    "same": (
         "--same",
-        type=click.Choice(LIKENESSES),
-        help="What it has in common with that; the actor if left out.",
+        {
+            "type": click.Choice(LIKENESSES),
+            "help": "What it has in common with that; the actor if left out.",
+        },
     ),
-    click.option(
-        "--within", type=LENGTH, help="How long before and after that, as 30 min; 1h if left out."
+    "within": (
+        "--within",
+        {"type": LENGTH, "help": "How long before and after that, as 30 min; 1h if left out."},
     ),
-)
+}
 
 
 def selecting(command: Callable[..., Any]) -> Command:
@@ -127,7 +132,15 @@ def selecting(command: Callable[..., Any]) -> Command:
 
     Those that can be repeated mean any of their values, and all that is given must hold.
     """
+    return _choosing(command, "--")
 
+
+def leaving_out(command: Callable[..., Any]) -> Command:
+    """The same options, each beginning with --without, for what is left out of a view."""
+    return _choosing(command, _WITHOUT)
+
+
+def _choosing(command: Callable[..., Any], prefix: str) -> Command:
     @wraps(command)
     def called(
         *,
@@ -143,21 +156,26 @@ def selecting(command: Callable[..., Any]) -> Command:
         if "actor" in given:
             given["actor"] = [_actor(text) for text in given["actor"]]
         if like is None and (same or within is not None):
-            raise InvalidInputError("--same and --within go with --like")
+            raise InvalidInputError(f"--same and --within go with {prefix}like")
         selection = Selection(**given)
         if not selection.is_everything or like is not None:
             with reading(url, schema) as log:
                 if like is not None:
-                    selection = _with_alike(given, _alike(log, like, same, within))
+                    selection = _with_alike(given, _alike(log, like, same, within), prefix)
                 warn_of_unknown(log, dict(selection.given()))
         return command(selection=selection, url=url, schema=schema, **rest)
 
     decorated: Any = called
-    for option in reversed(_LIKE):
-        decorated = option(decorated)
-    for name, (option_name, settings) in reversed(_OPTIONS.items()):
-        decorated = click.option(option_name, f"its_{name}", **settings)(decorated)
+    for name, (option, settings) in reversed(_LIKE.items()):
+        shown = option if name != "like" else _prefixed(option, prefix)
+        decorated = click.option(shown, name, **settings)(decorated)
+    for name, (option, settings) in reversed(_OPTIONS.items()):
+        decorated = click.option(_prefixed(option, prefix), f"its_{name}", **settings)(decorated)
     return decorated  # type: ignore[no-any-return]
+
+
+def _prefixed(option: str, prefix: str) -> str:
+    return prefix + option.removeprefix("--")
 
 
 def _alike(
@@ -174,10 +192,10 @@ def _alike(
     return dict(Selection.like(event, by=same or "actor", **given).given())
 
 
-def _with_alike(given: Mapping[str, Any], alike: Mapping[str, Any]) -> Selection:
-    both = [_OPTIONS[name][0] for name in alike if name in given]
+def _with_alike(given: Mapping[str, Any], alike: Mapping[str, Any], prefix: str) -> Selection:
+    both = [_prefixed(_OPTIONS[name][0], prefix) for name in alike if name in given]
     if both:
-        raise InvalidInputError(f"--like says that itself: leave out {', '.join(both)}")
+        raise InvalidInputError(f"{prefix}like says that itself: leave out {', '.join(both)}")
     return Selection(**given, **alike)
 
 

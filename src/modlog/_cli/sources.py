@@ -15,10 +15,18 @@ import click
 from attrs import frozen
 
 from modlog._cli.calling import Command
-from modlog._cli.lines import DAMAGE, MAX_LINE, damaged, numbered_lines, opened, record_in, records
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
 from modlog._services.adoption.rows import Numbered
+from modlog._services.lines import (
+    DAMAGE,
+    MAX_LINE,
+    damaged,
+    numbered_lines,
+    opened,
+    record_in,
+    records,
+)
 from modlog._services.records import Unreadable
 from modlog._storage.asking import answer
 

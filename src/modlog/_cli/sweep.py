@@ -14,12 +14,12 @@ from modlog._cli.acting import actor_of, as_actor, ask, bar, yes
 from modlog._cli.calling import NO, complain, options, print_json, reading, writing
 from modlog._cli.escaping import visible
 from modlog._cli.instants import INSTANT
-from modlog._cli.lines import opened
 from modlog._cli.near import on_sweep
 from modlog._domain.sweeps import ACTIONS, Outcome, SweepState
 from modlog._domain.values import checked_id
 from modlog._errors import InvalidInputError
 from modlog._services.ledger import ModLog
+from modlog._services.lines import opened
 from modlog._services.sweeps.plans import SweepPlan
 
 # Well above any id; a file without line ends must not fill the memory.

@@ -50,6 +50,11 @@ class Viewpoint:
     clock: ClockName
     without: tuple[str, ...]
 
+    @property
+    def is_present(self) -> bool:
+        """Whether it is about the ledger itself, as it is now."""
+        return self.as_of is None and not self.without
+
     def of(self, log: ModLog) -> ModLog | View:
         """The ledger itself, or the view of it that is asked about."""
         view: ModLog | View = log

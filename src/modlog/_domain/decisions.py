@@ -28,7 +28,7 @@ from modlog._domain.events import (
     FlagsCleared,
     ProfileChanged,
 )
-from modlog._domain.values import checked_versions, instant_text, shown
+from modlog._domain.values import checked_id, checked_versions, instant_text, shown
 from modlog._errors import (
     AccountErasedError,
     AccountExistsError,
@@ -49,11 +49,20 @@ class Restore:
     lifts: tuple[int, ...] | None = field(default=None, converter=_versions_or_all)
 
 
+def _label_or_any(value: object) -> str | None:
+    return None if value is None else checked_id(value, "a label")
+
+
 @frozen
 class ClearFlags:
-    """Take off the flags of these versions, or all that stand."""
+    """Take off the flags of these versions, those of a label, or all that stand."""
 
     flags: tuple[int, ...] | None = field(default=None, converter=_versions_or_all)
+    label: str | None = field(default=None, converter=_label_or_any)
+
+    def __attrs_post_init__(self) -> None:
+        if self.flags is not None and self.label is not None:
+            raise InvalidInputError("flags are named by their versions or by a label, not by both")
 
 
 Command = (
@@ -171,9 +180,11 @@ def _lifted(
 
 def _cleared(account_id: str, state: AccountState, command: ClearFlags) -> tuple[int, ...]:
     if command.flags is None:
-        if not state.flags:
-            raise NothingInForceError(f"account {shown(account_id)} has no flag to clear")
-        return tuple(sorted(state.flags))
+        meant = [v for v, label in state.flags.items() if command.label in (None, label)]
+        if not meant:
+            which = "" if command.label is None else f" {shown(command.label)}"
+            raise NothingInForceError(f"account {shown(account_id)} has no flag{which} to clear")
+        return tuple(sorted(meant))
     _check_standing(account_id, command.flags, state.flags, "flag")
     return command.flags
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -68,6 +68,10 @@ def checked_actor(value: object, what: str) -> Actor:
     return value
 
 
+def _checked_source(value: object, what: str) -> object:
+    return value if callable(value) else checked_actor(value, what)
+
+
 _CHECKS: Final = {
     "actor": checked_actor,
     "reason": checked_text,
@@ -87,22 +91,27 @@ _settled: ContextVar[Mapping[str, Any]] = ContextVar(
 
 
 @contextmanager
-def acting(actor: Actor | None = None, **circumstances: Any) -> Iterator[None]:
+def acting(
+    actor: Actor | Callable[[], Actor | None] | None = None, **circumstances: Any
+) -> Iterator[None]:
     """Settle who acts, why and under which rule for every command in the block.
 
     Blocks nest field by field, metadata key by key, and arguments of a command win. The setting
     is a context variable: it holds for the current task or thread, and for `asyncio.to_thread`.
 
     Args:
-        actor: who does it; left out, it stays who it was.
+        actor: who does it; left out, it stays who it was. A callable is asked by each command
+            that needs to know, for who is known only later, as the user of a request.
         **circumstances: reason, policy, batch_id, occurred_at, correlation_id, confidence,
             metadata; None takes back what a surrounding block settled.
 
     Raises:
         InvalidInputError: a field that does not exist or a value that no event takes.
     """
-    fields = circumstances if actor is None else {**circumstances, "actor": actor}
-    token = _settled.set(_over(_settled.get(), _checked(fields, "acting()")))
+    fields = _checked(circumstances, "acting()")
+    if actor is not None:
+        fields["actor"] = _checked_source(actor, "actor")
+    token = _settled.set(_over(_settled.get(), fields))
     try:
         yield
     finally:
@@ -136,13 +145,22 @@ def envelope_for(command: str, given: Mapping[str, Any]) -> Envelope:
         InvalidInputError: a field that does not exist or a value that no event takes.
     """
     fields = _over(_settled.get(), _checked(given, f"{command}()"))
-    if fields.get("actor") is None:
+    actor = fields.get("actor")
+    if callable(actor):
+        actor = fields["actor"] = _known(actor)
+    if actor is None:
         raise MissingActorError(
             f"{command}() needs an actor: give actor=Actor.human(…), or set one for a block with "
             "modlog.acting(…)"
         )
     check_reason(command, fields.get("reason"))
     return Envelope(**fields)
+
+
+def _known(source: Callable[[], object]) -> Actor | None:
+    """Who a callable says that acts now, if it says so."""
+    actor = source()
+    return None if actor is None else checked_actor(actor, "what acting() asks for the actor")
 
 
 def settled_actor(what: str, otherwise: Actor | None = None) -> Actor:
@@ -155,7 +173,10 @@ def settled_actor(what: str, otherwise: Actor | None = None) -> Actor:
     Raises:
         MissingActorError: they settle none, and there is nobody else.
     """
-    actor: Actor | None = _settled.get().get("actor") or otherwise
+    actor = _settled.get().get("actor")
+    if callable(actor):
+        actor = _known(actor)
+    actor = actor or otherwise
     if actor is None:
         raise MissingActorError(
             f"{what} needs an actor: give one, or set one for a block with modlog.acting(…)"

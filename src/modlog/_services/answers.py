@@ -6,8 +6,8 @@ that an event can be the answer to, and the digest has to be that of one of them
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import orjson
 
 from modlog._domain.decisions import COMMANDS, ClearFlags, Command, Restore, is_filled_in
 from modlog._domain.events import (
+    AccountFlagged,
     AccountNoted,
     AccountRestored,
     Envelope,
@@ -28,8 +29,10 @@ from modlog._services.requests import request_digest
 from modlog._storage.checks import MOST, Finding
 from modlog._storage.codec import event_from, metadata_from
 from modlog._storage.database import Database, Session
-from modlog._storage.keys import pages_of_answers
+from modlog._storage.keys import data_of_flags, pages_of_answers
 
+# The labels of an account's flags of these versions.
+_LabelsOf = Callable[[Sequence[int]], set[str]]
 _NAMES: Final[dict[type, str]] = {command: name for name, command in COMMANDS.items()}
 # Where the type stands behind the first columns.
 _TYPE: Final = 8
@@ -43,8 +46,9 @@ def check_answers(database: Database, session: Session) -> Iterator[Finding]:
 def _findings(database: Database, session: Session) -> Iterator[Finding]:
     for page in pages_of_answers(database, session):
         for request, position, account_id, version, *answer in page:
+            labels_of = partial(_labels_of, database, session, account_id)
             try:
-                is_answer = bytes(request) in _digests(account_id, *answer)
+                is_answer = bytes(request) in _digests(account_id, labels_of, *answer)
             except (CorruptEventError, InvalidInputError, TypeError, ValueError, OverflowError):
                 continue  # another check tells of it
             if not is_answer:
@@ -57,33 +61,42 @@ def _findings(database: Database, session: Session) -> Iterator[Finding]:
                 )
 
 
+def _labels_of(
+    database: Database, session: Session, account_id: str, versions: Sequence[int]
+) -> set[str]:
+    rows = data_of_flags(database, session, account_id, versions)
+    flags = [event_from(*row) for row in rows]
+    return {flag.label for flag in flags if isinstance(flag, AccountFlagged)}
+
+
 def _digests(
     account_id: str,
+    labels_of: _LabelsOf,
     occurred_at: int | None,
     reason: str | None,
     policy: str | None,
-    metadata: str | None,
     *columns: Any,
 ) -> Iterator[bytes]:
     """The digests of the requests that an event can be the answer to.
 
     Args:
         account_id: of its account.
+        labels_of: tells the labels of its flags.
         occurred_at: as the request gave it, in microseconds.
         reason: as it was recorded.
         policy: of both.
-        metadata: of both, as it is stored.
-        *columns: its actor and what happened, as they are stored.
+        *columns: its metadata, its actor and what happened, as they are stored.
     """
+    metadata, *stored = columns
     at = None if occurred_at is None else from_micros(occurred_at)
     envelope = Envelope(
-        actor=_actor(*columns[:4]),
+        actor=_actor(*stored[:4]),
         policy=policy,
         occurred_at=at,
         metadata={} if metadata is None else metadata_from(metadata),
     )
-    event = event_from(*columns[4:])
-    for name, command in _commands(event):
+    event = event_from(*stored[4:])
+    for name, command in _commands(event, labels_of):
         for given in _reasons(reason) if at else (reason,):
             yield request_digest(name, account_id, command, envelope, reason=given)
     if at and isinstance(event, AccountNoted):
@@ -101,13 +114,15 @@ def _reasons(reason: str | None) -> tuple[str | None, ...]:
     return (None, "", reason) if is_filled_in(reason) else (reason,)
 
 
-def _commands(event: Event) -> Iterator[tuple[str, Command]]:
+def _commands(event: Event, labels_of: _LabelsOf) -> Iterator[tuple[str, Command]]:
     """The commands that can lead to an event; none for those of a revert, say."""
     match event:
         case AccountRestored(lifts=versions):
             yield from (("restore", Restore(None)), ("restore", Restore(versions)))
         case FlagsCleared(flags=versions):
             yield from (("clear_flags", ClearFlags(None)), ("clear_flags", ClearFlags(versions)))
+            if len(labels := labels_of(versions)) == 1:
+                yield "clear_flags", ClearFlags(label=labels.pop())
         case _ if type(event) in _NAMES:
             yield _NAMES[type(event)], event  # type: ignore[misc]
 

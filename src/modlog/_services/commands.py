@@ -72,15 +72,21 @@ class Commands:
         return self._record("flag", account_id, {"label": label, "score": score}, given)
 
     def clear_flags(
-        self, account_id: str, flags: Collection[int] | None = None, **given: Unpack[Given]
+        self,
+        account_id: str,
+        flags: Collection[int] | None = None,
+        *,
+        label: str | None = None,
+        **given: Unpack[Given],
     ) -> RecordedEvent:
-        """Take flags off an account: those of these versions, or all that stand.
+        """Take flags off an account: those of these versions, those of a label, or all that stand.
 
         Raises:
             AccountNotFoundError: there is no such account.
+            InvalidInputError: both versions and a label are given.
             NothingInForceError: no flag stands, or one that is named does not.
         """
-        return self._record("clear_flags", account_id, {"flags": flags}, given)
+        return self._record("clear_flags", account_id, {"flags": flags, "label": label}, given)
 
     def suspend(
         self,
@@ -261,8 +267,9 @@ class Commands:
         that the caller did in it, where the disk is full.
 
         Args:
-            connection: a ``sqlite3.Connection`` or ``psycopg.Connection`` to the database that
-                holds this ledger, with a transaction open or about to open.
+            connection: a ``sqlite3.Connection``, a ``psycopg.Connection``, or a ``Connection`` or
+                ``Session`` of SQLAlchemy on one of them, to the database that holds this ledger,
+                with a transaction open or about to open.
 
         Raises:
             InvalidInputError: a connection of another kind, to another database, or one that

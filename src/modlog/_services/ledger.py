@@ -84,6 +84,7 @@ def open_ledger(
         raise InvalidInputError(f"guardrails= takes Guardrails, not {shown(guardrails)}")
     store = open_store(url, schema, lock_timeout, create=create, read_only=read_only)
     store.on_machine_time = clock is None
+    store.lock_timeout = lock_timeout
     return ModLog(Work(store, checked_clock(clock), guardrails or Guardrails()))
 
 

@@ -27,7 +27,8 @@ from modlog._domain.values import (
 from modlog._errors import AccountNotFoundError
 from modlog._services.work import Work
 from modlog._storage.acts import Act, ActPages
-from modlog._storage.reading import PAGE, NameKind, Pages, Reader
+from modlog._storage.names import NameKind, names_from
+from modlog._storage.reading import PAGE, Pages, Reader
 from modlog._storage.recorder import Backoff
 from modlog._storage.selecting import Condition, after_position, both, up_to
 from modlog._storage.spans import Listing, Moment, count_at
@@ -94,7 +95,9 @@ class Questions:
         """A hundred names of a kind that begin like this, in their order, for a shell."""
         with self._work.reader() as reader:
             return [
-                name for name in reader.names_from(kind, beginning) if name.startswith(beginning)
+                name
+                for name in names_from(reader.database, reader.session, kind, beginning)
+                if name.startswith(beginning)
             ]
 
     def count(self) -> Mapping[Status, int]:
@@ -196,17 +199,35 @@ class Questions:
         Raises:
             InvalidInputError: no position, or a time that is none.
         """
+        return self._follow(*self._following(after, follow, timeout, selection))
+
+    def _following(
+        self, after: int, follow: bool, timeout: float | None, selection: Selection | None
+    ) -> tuple[Iterator[list[RecordedEvent]], float | None]:
+        """The pages of a subscription, and how many seconds it waits for another."""
         after = checked_position(after, "after")
         wait = checked_seconds(timeout, "timeout") if checked_truth(follow, "follow") else 0.0
-        return self._follow(checked_selection(selection, "subscribe()"), after, wait)
+        return self._pages_after(checked_selection(selection, "subscribe()"), after), wait
 
     def _follow(
-        self, selection: Selection, after: int, timeout: float | None
+        self, pages: Iterator[list[RecordedEvent]], timeout: float | None
     ) -> Iterator[RecordedEvent]:
         signal = self._work.store.signal
         wait = Backoff(timeout)
         while True:
             seen = signal.count
+            events = next(pages)
+            yield from events
+            if events:
+                wait = Backoff(timeout)
+            elif wait.left > 0:
+                signal.wait(seen, wait.next())
+            else:
+                return
+
+    def _pages_after(self, selection: Selection, after: int) -> Iterator[list[RecordedEvent]]:
+        """Page by page without end; an empty one for each look that finds nothing new."""
+        while True:
             with self._work.reader() as reader:
                 head = reader.head().position
                 # Asked anew, as an instant that lay ahead may have passed; and by position,
@@ -214,11 +235,5 @@ class Questions:
                 condition = replaced(reader.condition(selection), way="position")
                 pages = Pages(condition, head, after)
                 events = pages.next(reader)
-            yield from events
+            yield events
             after = pages.after if events else max(after, head)
-            if events:
-                wait = Backoff(timeout)
-            elif wait.left > 0:
-                signal.wait(seen, wait.next())
-            else:
-                return

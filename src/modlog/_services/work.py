@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from datetime import datetime
 from os import getpid
 from types import MappingProxyType
@@ -42,12 +42,25 @@ class _Open:
         """Whether it goes on, in this process: a forked child takes no part in it."""
         return self.under_way and self.process == getpid()
 
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of it that fails alone."""
+        if self.afterwards is None:  # the caller may have gone back to a savepoint of his own
+            self.writer.rolled_back()
+        with self.writer.part():
+            yield
+
 
 # For each ledger, the transaction of the current task or thread.
 _open: ContextVar[Mapping[int, _Open]] = ContextVar(
     "modlog.transactions",
     default=MappingProxyType({}),
 )
+
+
+def take_part(context: Context, begun_in: Context) -> None:
+    """Let what runs in a context be part of the transaction that was begun in another."""
+    context.run(_open.set, begun_in[_open])
 
 
 class _TakenBack(Exception):  # noqa: N818
@@ -109,10 +122,10 @@ class Work:
     @contextmanager
     def chunk(self, session: Session | None = None) -> Iterator[Writer]:
         """A transaction of its own, or a part of the one that is under way."""
-        writer = self.writer()
-        if writer is not None:
-            with writer.part():
-                yield writer
+        opened = self._opened()
+        if opened is not None:
+            with opened.part():
+                yield opened.writer
             return
         with self.store.writing(self.clock(), session) as writer:
             yield writer
@@ -152,9 +165,9 @@ class Work:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """See `ModLog.transaction`."""
-        writer = self.writer()
-        if writer is not None:
-            with writer.part():
+        opened = self._opened()
+        if opened is not None:
+            with opened.part():
                 yield
             return
         afterwards: list[Callable[[], None]] = []

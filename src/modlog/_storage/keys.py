@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -59,6 +59,18 @@ def pages_of_answers(database: Database, session: Session) -> Iterator[list[Row]
         )
         found = {row[0]: row for row in events}
         yield [(request, *found[at]) for _, request, at in rows if at in found]
+
+
+def data_of_flags(
+    database: Database, session: Session, account_id: str, versions: Sequence[int]
+) -> list[Row]:
+    """Of an account's flags of these versions: schema, data and what is personal, as stored."""
+    among, params = database.among("+e.version", versions)
+    return session.rows(
+        f"SELECT a.type, a.schema, e.data, e.personal FROM {sources(database)}"
+        f" WHERE s.kind = 'account' AND s.id = ? AND {among} AND a.type = 'account.flagged'",
+        (account_id, *params),
+    )
 
 
 def kept_as(key: str) -> str:

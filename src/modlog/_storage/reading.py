@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define
 
@@ -26,15 +26,6 @@ PAGE: Final = 1_000
 # Positions in which selected acts are looked for at a time, and those of events looked up at once.
 WINDOW: Final = 10 * PAGE
 POSITIONS: Final = 100 * PAGE
-
-NameKind = Literal["account", "sweep", "actor", "batch", "policy", "correlation"]
-# Where acts have names of a kind.
-_COLUMNS: Final[Mapping[NameKind, str]] = {
-    "actor": "actor_id",
-    "batch": "batch_id",
-    "policy": "policy",
-    "correlation": "correlation_id",
-}
 
 
 def acted(database: Database) -> str:
@@ -161,25 +152,6 @@ class Reader:
             event = recorded_event(row)
             found.setdefault(str(event.account_id), []).append(event)
         return found
-
-    def names_from(self, kind: NameKind, first: str) -> list[str]:
-        """A hundred names of a kind that the log knows, in their order from one on."""
-        return [name for (name,) in self.session.rows(self._names_sql(kind), (first,))]
-
-    def _names_sql(self, kind: NameKind) -> str:
-        if kind in ("account", "sweep"):
-            streams = f"{self._table('streams')} WHERE kind = '{kind}'"
-            return f"SELECT id FROM {streams} AND id >= ? ORDER BY 1 LIMIT 100"
-        column, acts = _COLUMNS[kind], self._table("acts")
-        if kind == "policy":  # which has no index
-            return f"SELECT DISTINCT policy FROM {acts} WHERE policy >= ? ORDER BY 1 LIMIT 100"
-        # From each name to the next in the index: a name may be that of a million acts.
-        least = f"SELECT min({column}) FROM {acts} WHERE {column}"
-        return (
-            f"WITH RECURSIVE found (name, n) AS (SELECT ({least} >= ?), 1 UNION ALL"
-            f" SELECT ({least} > name), n + 1 FROM found WHERE name IS NOT NULL AND n < 100)"
-            " SELECT name FROM found WHERE name IS NOT NULL ORDER BY n"
-        )
 
     def rows_page(self, condition: Condition, after: int, head: int) -> list[Row]:
         """The next events up to a head for which a condition holds, in the columns `RECORDED`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Signal:
@@ -17,6 +19,7 @@ class Signal:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
+        self._callbacks: list[Callable[[], object]] = []
         self._pid = os.getpid()
 
     def _own_lock(self) -> threading.RLock:
@@ -35,6 +38,20 @@ class Signal:
             self._count += 1
             if self._waiting:
                 self._changed.notify_all()
+            for tell in self._callbacks:
+                tell()
+
+    @contextmanager
+    def telling(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Call something, which must not wait, whenever there is something new in the block."""
+        with self._own_lock():
+            self._callbacks.append(callback)
+        try:
+            yield
+        finally:
+            with self._own_lock():
+                if callback in self._callbacks:  # a fork forgets them
+                    self._callbacks.remove(callback)
 
     def wait(self, seen: int, timeout: float) -> None:
         """Wait until there is more than was seen, or for so many seconds."""

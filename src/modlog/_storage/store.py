@@ -15,11 +15,12 @@ from modlog._domain.values import shown, to_micros
 from modlog._errors import IdempotencyConflictError
 from modlog._storage.clock import check_not_ahead, next_instant
 from modlog._storage.codec import recorded_event
-from modlog._storage.database import Database, Head, Session, elsewhere
+from modlog._storage.database import LOCK_TIMEOUT, Database, Head, Session, elsewhere
 from modlog._storage.keys import Key, kept_as
 from modlog._storage.projection import Card, card_sql, cards_of, cards_of_streams
 from modlog._storage.reading import PAGE, Reader, recorded_sql
 from modlog._storage.signal import Signal
+from modlog._storage.unwrapping import unwrapped
 from modlog._storage.writing import Writer
 
 # What a command decides, from the account as it is and the instant at which it is recorded;
@@ -33,11 +34,13 @@ class Store:
     Attributes:
         on_machine_time: whether instants come from the machine's clock, which must then agree
             with the server's; a clock that was given may say anything.
+        lock_timeout: how long one who writes waits for another, in seconds.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.on_machine_time = False
+        self.lock_timeout = LOCK_TIMEOUT
         self.signal = Signal()
 
     # Writing
@@ -66,7 +69,7 @@ class Store:
         """A part of the caller's own transaction; the caller commits.
 
         Raises:
-            InvalidInputError: the connection leads to another ledger.
+            InvalidInputError: the connection leads to another ledger, or is no connection.
         """
         own = self._ledger_id
 
@@ -74,7 +77,7 @@ class Store:
             if self._read_ledger_id(session) != own:
                 raise elsewhere()
 
-        with self.database.joining(connection, check) as session:
+        with self.database.joining(unwrapped(connection), check) as session:
             yield self._writer(session, now)
 
     @cached_property

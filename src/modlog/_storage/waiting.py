@@ -35,13 +35,13 @@ class Holder:
 
     connection: ref[object] | None = None
     in_block: bool = True
-    thread: int = field(factory=threading.get_ident)
+    thread: threading.Thread = field(factory=threading.current_thread)  # numbers are used again
     process: int = field(factory=os.getpid)
 
     @property
     def is_this_thread(self) -> bool:
         """Whether it is this one; that of a parent, at a fork, is not."""
-        return self.thread == threading.get_ident() and self.process == os.getpid()
+        return self.thread is threading.current_thread() and self.process == os.getpid()
 
 
 # By ledger. There is one holder at the most, and who comes next takes the place of the last.

@@ -60,6 +60,11 @@ class Writer:
                 self._forget_beyond(head.position)
                 raise
 
+    def rolled_back(self) -> None:
+        """Take note that the caller has taken his own transaction back to a savepoint of his."""
+        self.head = self.store.database.head(self.session)
+        self._forget_beyond(self.head.position)
+
     def _forget_beyond(self, position: int) -> None:
         """Streams and acts have the positions of their first events for numbers."""
         self.streams = {id_: n for id_, n in self.streams.items() if n <= position}

@@ -158,6 +158,7 @@ _ARGUMENTS: Final = {
     do: {name: _FIELDS[name] | st.none() if name in _OPTIONAL else _FIELDS[name] for name in names}
     for do, names in ARGUMENTS.items()
 }
+_ARGUMENTS["clear_flags"]["label"] = st.none() | _codes
 
 
 def commands(
@@ -176,7 +177,12 @@ def commands(
             st.fixed_dictionaries({"do": st.just(do), "account_id": accounts, **arguments})
             for do, arguments in _ARGUMENTS.items()
         )
-    )
+    ).map(_naming_flags_once)
+
+
+def _naming_flags_once(command: dict[str, Any]) -> dict[str, Any]:
+    """Flags are named by their versions or by a label."""
+    return command | {"label": None} if command.get("flags") else command
 
 
 @st.composite

@@ -7,13 +7,13 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from modlog import __version__
 from modlog._cli.answers import instant_of, length_of
 from modlog._cli.escaping import visible, visible_json
 from modlog._cli.reports import words
@@ -56,7 +56,7 @@ def pages(
         deeds=sorted(most, key=lambda deed: deed.first),
         filters=list(words.filters(report.impact.selection)),
         impact=report.impact,
-        modlog=_version(),
+        modlog=__version__,
         number_of=words.number_of,
         picture=timeline(report),
         policy=_policy(style, script),
@@ -87,13 +87,6 @@ def _policy(style: str, script: str) -> str:
         f"default-src 'none'; style-src {of_style}; script-src {of_script}; base-uri 'none'; "
         "form-action 'none'"
     )
-
-
-def _version() -> str:
-    try:
-        return version("modlog")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _accounts(lines: Iterable[ReportLine], profile: list[str]) -> Iterator[Markup]:

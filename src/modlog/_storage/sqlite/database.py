@@ -185,6 +185,9 @@ class SQLiteDatabase:
         check_not_own(self._ledger)
         if not self._turn.acquire(timeout=self._timeout):
             raise too_long(self._timeout)
+        if self._pool.closed:  # while it was waited for
+            self._turn.release()
+            raise closed()
         return session
 
     def _checked_memory(self) -> SQLiteSession:

@@ -20,6 +20,9 @@ _CACHE_KIB: Final = 64 * 1024
 # How long it waits between two tries where SQLite does not wait by itself, in seconds.
 _LOCK_PAUSE: Final = 0.005
 
+# The oldest SQLite whose tables hold the types of their columns.
+_OLDEST: Final = (3, 37)
+
 # A file, whatever its name: device and inode.
 Identity = tuple[int, int]
 
@@ -38,6 +41,11 @@ class File:
     """
 
     def __init__(self, path: str | None, mode: str, lock_timeout: float) -> None:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise StoreUnavailableError(
+                f"modlog needs SQLite {'.'.join(map(str, _OLDEST))} or newer, and this Python has "
+                f"{sqlite3.sqlite_version}: use one that was built with a newer SQLite"
+            )
         self.path = str(Path(path).absolute()) if path else None
         self.mode = mode
         self.identity: Identity | None = None

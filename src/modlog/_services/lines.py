@@ -23,7 +23,6 @@ from modlog._storage.exports import COLUMNS
 MAX_LINE: Final = 16 * 2**20
 
 _GZIP: Final = b"\x1f\x8b"
-DAMAGE: Final = (EOFError, gzip.BadGzipFile, zlib.error)
 # How exports begin that hold no lines of JSON.
 _OTHER_EXPORTS: Final = (b"PAR1", ",".join(COLUMNS).encode())
 _MEMBER: Final = re.compile(rb'"[ \t\r\n]*:')
@@ -31,6 +30,8 @@ _MEMBER: Final = re.compile(rb'"[ \t\r\n]*:')
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 # As much of a line that cannot be read as is kept to find it again.
 _KEPT: Final = 1_000
+# What reading a gzipped file raises that is damaged, or ends too soon.
+DAMAGE: Final = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
 @contextmanager
@@ -64,26 +65,27 @@ def _unpacked(path: str, file: io.BufferedReader) -> tuple[BinaryIO, BinaryIO]:
     return file, file
 
 
-def records(text: BinaryIO) -> Iterator[tuple[int, object]]:
+def records(text: BinaryIO, first: int = 1) -> Iterator[tuple[int, object]]:
     """The records of a text with their line numbers; blank lines are passed over.
 
-    A line that holds no record comes as `Unreadable`.
+    The text begins with the line of the number `first`. A line that holds no record comes as
+    `Unreadable`.
 
     Raises:
         InvalidInputError: the file itself is damaged, or ends too soon.
     """
-    for number, line in numbered_lines(text):
+    for number, line in numbered_lines(text, first):
         if line.strip():
             yield number, record_in(line)
 
 
-def numbered_lines(text: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(text: BinaryIO, first: int = 1) -> Iterator[tuple[int, bytes]]:
     """The lines of a text with their numbers, without a byte order mark.
 
     Raises:
         InvalidInputError: the file itself is damaged, or ends too soon.
     """
-    for number in count(1):
+    for number in count(first):
         try:
             line = _next_line(text)
         except DAMAGE as error:
@@ -94,7 +96,7 @@ def numbered_lines(text: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def damaged(line: int, error: Exception) -> InvalidInputError:
-    """What is raised where a file is no sound gzip from a line on."""
+    """The error of a gzipped file that cannot be read beyond a line."""
     return InvalidInputError(
         f"the file is no sound gzip from line {line} on ({error}): fetch it again"
     )
@@ -110,18 +112,18 @@ def _next_line(text: BinaryIO) -> bytes:
 def record_in(line: bytes) -> object:
     """The JSON value in a line; `Unreadable` if there is none, or not exactly one."""
     if len(line) > MAX_LINE:
-        return _unreadable(line, f"longer than {MAX_LINE // 2**20} MiB")
+        return unreadable(line, f"longer than {MAX_LINE // 2**20} MiB")
     try:
         value = orjson.loads(line)
         # What the fast reader lets pass in silence, the slow one tells or keeps as it is.
         if _LONG_NUMBER.search(line) or len(_MEMBER.findall(line)) != _members(value):
-            return json.loads(line, object_pairs_hook=_without_repetition)
+            return json.loads(line, object_pairs_hook=without_repetition)
     except RecursionError:
-        return _unreadable(line, "nested too deeply")
+        return unreadable(line, "nested too deeply")
     except orjson.JSONDecodeError as error:
-        return _unreadable(line, f"not JSON: {error.msg} at character {error.colno}")
+        return unreadable(line, f"not JSON: {error.msg} at character {error.colno}")
     except ValueError as error:
-        return _unreadable(line, f"not JSON: {error}")
+        return unreadable(line, f"not JSON: {error}")
     return value
 
 
@@ -132,7 +134,8 @@ def _members(value: object) -> int:
     return sum(map(_members, value)) if isinstance(value, list) else 0
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for a decoder; ValueError if a key stands there twice."""
     value = dict(pairs)
     if len(value) != len(pairs):
         names = [name for name, _ in pairs]
@@ -141,5 +144,6 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _unreadable(line: bytes, reason: str) -> Unreadable:
+def unreadable(line: bytes, reason: str) -> Unreadable:
+    """What stands for a line that holds no record."""
     return Unreadable(line[:_KEPT].decode(errors="replace").rstrip("\r\n"), reason)

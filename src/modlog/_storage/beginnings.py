@@ -68,7 +68,10 @@ class Beginnings:
         position = batch.position = batch.position + 1
         given = None if occurred_at is None else to_micros(occurred_at)
         at = batch.writer.at if given is None else given
-        act, code = self._alike.get(event.TYPE) or self._found_out(position, event, at)
+        alike = self._alike.get(event.TYPE)
+        if alike is None:
+            alike = self._alike[event.TYPE] = self._found_out(position, event, at)
+        act, code = alike
         batch.events.append((position, act, stream, version, given, *data_texts(event)))
         until = event.until if isinstance(event, AccountSuspended) else None
         end = None if until is None else to_micros(until)
@@ -83,6 +86,5 @@ class Beginnings:
         """The act of all events of this type, and how what they begin is written."""
         stay = begun_by(event, at)
         assert stay is not None, "each of them begins something"
-        found = (self.batch.act(position, event.TYPE, self.envelope), code_of(stay))
-        self._alike[event.TYPE] = found
-        return found
+        _, act, *_ = self.batch.row(position, 0, 0, event, self.envelope)
+        return act, code_of(stay)

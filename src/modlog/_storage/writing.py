@@ -246,7 +246,9 @@ class Batch:
         self, position: int, stream: int, version: int, event: Event, envelope: Envelope
     ) -> Row:
         """An event's row, in the order of `EVENT_COLUMNS`; its act is written with the others."""
-        act = self.act(position, event.TYPE, envelope)
+        act, is_new = self.writer.act_of(position, event.TYPE, envelope)
+        if is_new:
+            self._acts.append(act_columns(act, self.writer.at, event.TYPE, envelope))
         occurred_at = envelope.occurred_at
         return (
             position,
@@ -256,13 +258,6 @@ class Batch:
             None if occurred_at is None else to_micros(occurred_at),
             *data_texts(event),
         )
-
-    def act(self, position: int, type_name: str, envelope: Envelope) -> int:
-        """The act of an event at this position; a new one is written with the others."""
-        number, is_new = self.writer.act_of(position, type_name, envelope)
-        if is_new:
-            self._acts.append(act_columns(number, self.writer.at, type_name, envelope))
-        return number
 
     def _stream(self, position: int, draft: Draft) -> int:
         if draft.account_id is None:

@@ -183,13 +183,15 @@ class _Postgres(PostgresSweeps, _Filled):
 
     def _write_again(self, source: Place, watch: Stopwatch, copy: bool) -> None:
         write = self._copy if copy else self._insert
+        recorded_at = 0  # a chunk may have events of an act before it, and no act
         for chunk in watch.without(_chunks(_rows_postgres(source)), block=1):
             with self._connection.transaction():
                 for name, rows in chunk.items():
                     write(name, rows)
+                recorded_at = chunk["acts"][-1][1] if "acts" in chunk else recorded_at
                 self._cursor.execute(
                     "UPDATE modlog_head SET position = %s, recorded_at = %s",
-                    (chunk["events"][-1][0], chunk["acts"][-1][1]),
+                    (chunk["events"][-1][0], recorded_at),
                 )
 
     def _insert(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:

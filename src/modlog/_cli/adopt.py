@@ -17,6 +17,7 @@ from modlog._cli.imports import Watch, bar_of, check_rejected_path, tell_rejecte
 from modlog._cli.sources import Source, sources
 from modlog._errors import ImportRejectedError
 from modlog._services.adoption.outcomes import AdoptOutcome
+from modlog._services.adoption.rows import TO_ADOPT
 from modlog._services.ledger import ModLog, open_ledger
 
 
@@ -106,7 +107,7 @@ def _adopted(
 ) -> AdoptOutcome:
     what = "looking" if given["dry_run"] else "adopting"
     with (
-        source.rows() as (raw, rows),
+        source.rows(TO_ADOPT) as (raw, rows),
         writable(rejected_path) as rejects,
         bar_of(raw, what, "rows") as move,
     ):

@@ -16,6 +16,7 @@ from modlog._cli.imports import bar_of
 from modlog._cli.sources import Source, sources
 from modlog._domain.values import instant_text
 from modlog._services.adoption.reconciling import DIFFERENCES, Difference, Reconciliation
+from modlog._services.adoption.rows import TO_COMPARE
 
 
 @click.command()
@@ -48,7 +49,7 @@ def reconcile(
     source = Source.chosen(file, from_url, query, zone)
     with (
         reading(url, schema) as log,
-        source.rows() as (raw, rows),
+        source.rows(TO_COMPARE) as (raw, rows),
         bar_of(raw, "comparing", "rows") as move,
     ):
         found = log.reconcile(rows, hard_deletes=hard_deletes, progress=move)

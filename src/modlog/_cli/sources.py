@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
@@ -15,19 +14,11 @@ import click
 from attrs import frozen
 
 from modlog._cli.calling import Command
-from modlog._domain.values import shown
 from modlog._errors import InvalidInputError
-from modlog._services.adoption.rows import Numbered
-from modlog._services.lines import (
-    DAMAGE,
-    MAX_LINE,
-    damaged,
-    numbered_lines,
-    opened,
-    record_in,
-    records,
-)
+from modlog._services.adoption.rows import Kind, Numbered, check_shape
+from modlog._services.lines import DAMAGE, damaged, opened, record_in, records
 from modlog._services.records import Unreadable
+from modlog._services.tables import mappings, table
 from modlog._storage.asking import answer
 
 # Columns that are keys of the profile, as profile.nickname.
@@ -116,19 +107,39 @@ class Source:
         return self.file != "-"
 
     @contextmanager
-    def rows(self) -> Iterator[tuple[BinaryIO | None, Numbered]]:
-        """The file as it is, which knows how far it was read, and the rows in it."""
+    def rows(self, kind: Kind) -> Iterator[tuple[BinaryIO | None, Numbered]]:
+        """The file as it is, which knows how far it was read, and the rows in it.
+
+        Raises:
+            InvalidInputError: the columns are not those that rows for this purpose have.
+        """
         if self.file is None:
-            with answer(self.url or "", self.query or "") as (columns, rows):
-                yield None, Numbered(self._shaped(_of_columns(columns, enumerate(rows, 1))))
+            with answer(self.url or "", self.query or "") as (columns, found):
+                yield None, Numbered(self._shaped(_under(columns, enumerate(found, 1), kind)))
             return
         with opened(self.file) as (raw, text):
-            found = records(text) if _is_json(self.file, text) else _csv(text)
-            yield raw, Numbered(self._shaped(found))
+            yield raw, Numbered(self._shaped(_in_file(self.file, text, kind)))
 
     def _shaped(self, rows: Iterator[tuple[int, object]]) -> Iterator[tuple[int, object]]:
         for line, row in rows:
             yield line, _shaped(row, self.zone) if isinstance(row, dict) else row
+
+
+def _in_file(path: str, text: BinaryIO, kind: Kind) -> Iterator[tuple[int, object]]:
+    if _is_json(path, text):
+        return records(text)
+    names, rows = table(text)
+    return _under(names, ((line, _nulls(row)) for line, row in rows), kind)
+
+
+def _under(
+    names: Sequence[str], rows: Iterable[tuple[int, Sequence[object]]], kind: Kind
+) -> Iterator[tuple[int, object]]:
+    """Rows as mappings; that their columns cannot be is told once, and not of every row."""
+    found = mappings(names, rows)
+    shape = dict.fromkeys("profile" if name.startswith(_PROFILE) else name for name in names)
+    check_shape(tuple(shape), kind)
+    return found
 
 
 def _is_json(path: str, text: BinaryIO) -> bool:
@@ -146,43 +157,9 @@ def _is_json(path: str, text: BinaryIO) -> bool:
     return start.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE).startswith(b"{")
 
 
-def _csv(text: BinaryIO) -> Iterator[tuple[int, object]]:
-    """The rows of CSV with the numbers of the lines on which they end."""
-    csv.field_size_limit(MAX_LINE)
-    reader = csv.reader(_decoded(text), strict=True)
-    try:
-        names = next(reader)
-        yield from _of_columns(names, ((reader.line_num, _nulls(row)) for row in reader if row))
-    except csv.Error as error:
-        raise InvalidInputError(f"line {reader.line_num} is no CSV: {error}") from None
-
-
-def _decoded(text: BinaryIO) -> Iterator[str]:
-    for number, line in numbered_lines(text):
-        try:
-            yield line.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidInputError(f"line {number} is no UTF-8: {error.reason}") from None
-
-
 def _nulls(row: Sequence[str]) -> list[str | None]:
     """CSV knows no null: an empty cell is one."""
     return [cell or None for cell in row]
-
-
-def _of_columns(
-    names: Sequence[str], rows: Iterator[tuple[int, Sequence[object]]]
-) -> Iterator[tuple[int, object]]:
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise InvalidInputError(f"two columns are called {shown(min(twice))}: rename one of them")
-    for line, row in rows:
-        if len(row) == len(names):
-            yield line, dict(zip(names, row, strict=True))
-        else:
-            text = ",".join(str(cell or "") for cell in row)
-            reason = f"{len(row)} cells, and there are {len(names)} columns"
-            yield line, Unreadable(text, reason)
 
 
 def _shaped(given: Mapping[str, Any], zone: tzinfo | None) -> object:

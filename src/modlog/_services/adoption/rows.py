@@ -105,7 +105,7 @@ def read_row(given: object, kind: Kind) -> Row:
         if isinstance(given, Unreadable):
             raise InvalidInputError(given.reason)
         raise InvalidInputError(f"{kind.what} is a mapping, not {shown(given)}")
-    _check_shape(tuple(given), kind)
+    check_shape(tuple(given), kind)
     row = Row(checked_id(given["account_id"], "account_id"), None, _NO_PROFILE)
     if kind.reads_profile:
         at, profile = given.get("at"), given.get("profile")
@@ -123,7 +123,12 @@ def read_row(given: object, kind: Kind) -> Row:
 
 
 @lru_cache(maxsize=1_024)
-def _check_shape(names: tuple[Any, ...], kind: Kind) -> None:
+def check_shape(names: tuple[Any, ...], kind: Kind) -> None:
+    """Refuse names that rows for this purpose do not have, and too few of them.
+
+    Raises:
+        InvalidInputError: with the names that are known, or due.
+    """
     check_names(names, (*kind.needs, *kind.may), kind.what)
     missing = [name for name in kind.needs if name not in names]
     if missing:

@@ -5,9 +5,11 @@ import json
 import os
 import pty
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 
 import psycopg
 import pytest
@@ -17,6 +19,7 @@ import modlog
 from modlog import Actor, Selection
 from modlog._cli.main import commands
 from tests import places
+from tests.test_cli import process
 
 WAN = Actor.human("wan")
 CSV = """account_id,at,status,until,profile.nickname
@@ -165,6 +168,7 @@ def test_rejected_rows_are_written_down(run, file, tmp_path):
     ("content", "told"),
     [
         ("", "is empty"),
+        ('[{"account_id": "1", "at": null, "status": "active"}]', "is one list in JSON"),
         (b"\x1f\x8b\x08 no gzip", "no sound gzip"),
         ("account_id;at;status\n1;;active\n", "a row to {verb} has no 'account_id;at;status'"),
         ("1,,active\n2,,active\n", "a row to {verb} has no"),
@@ -383,10 +387,35 @@ def test_running_it_again(run, url, file):
 
 def test_it_says_how_far_it_came(run, url, file):
     path = file(CSV.encode() + b"4,,activ\xff,,\n")
-    result = run("adopt", path, "--yes", "--chunk", "1")
+    result = run("adopt", path, "--yes", "--chunk", "1", "--batch", "evening")
     assert result.exit_code == 2
-    assert "the adoption stopped; 3 accounts before that are in" in result.stderr
+    assert "stopped; 3 accounts before that are in, as batch evening. Running" in result.stderr
     assert len(held(url)) == 3
+    result = run("adopt", path, "--yes", "--batch", "evening-2")
+    assert (result.exit_code, "no account before that is in" in result.stderr) == (2, True)
+
+
+def heed_interrupts():
+    """A shell lets its background jobs ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_it_is_run_again_after_an_interrupt(run, url, file):
+    """While it waits for more rows, so that nothing but time decides where it stops."""
+    options = {"preexec_fn": heed_interrupts}
+    with process("adopt", "-", "--db", url, "--chunk", 1, "--yes", **options) as child:
+        child.stdin.write(CSV.encode())
+        child.stdin.flush()
+        with modlog.open(url) as log:
+            while log.head < 5 and child.poll() is None:
+                time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate()
+    assert (child.returncode, b"3 accounts before that are in" in err) == (130, True), err
+    assert b"Traceback" not in err
+    result = run("adopt", file(CSV + "4,,active,,\n"), "--yes", "--json")
+    assert [json.loads(result.stdout)[name] for name in ("adopted", "known")] == [1, 3]
+    assert run("verify").exit_code == 0
 
 
 def test_a_reason_of_ones_own(run, url, file):

@@ -124,19 +124,21 @@ def _told_how_far(watch: Watch, dry_run: bool) -> Iterator[None]:
         raise  # tells it all
     except BaseException:
         if not dry_run:
-            adopted = watch.last.adopted if watch.last else 0
-            complain(
-                f"the adoption stopped; {adopted:,} accounts before that are in. Running it again "
-                "skips them"
-            )
+            complain(f"the adoption stopped; {_so_far(watch)}. Running it again skips them")
         raise
+
+
+def _so_far(watch: Watch) -> str:
+    if not (watch.last and watch.last.adopted):
+        return "no account before that is in"
+    return f"{watch.last.adopted:,} accounts before that are in, as batch {watch.last.batch_id}"
 
 
 def _summary(outcome: AdoptOutcome, dry_run: bool) -> RenderableType:
     from modlog._cli import terminal
 
     return terminal.tally(
-        None if dry_run else outcome.batch_id,
+        outcome.batch_id if outcome.adopted and not dry_run else None,
         ("to adopt" if dry_run else "adopted", outcome.adopted, ""),
         ("suspended", outcome.suspended, "of these"),
         ("deleted", outcome.deleted, "of these"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, tzinfo
@@ -146,7 +147,8 @@ def _is_json(path: str, text: BinaryIO) -> bool:
     """Whether a file holds JSON lines, by its first sign.
 
     Raises:
-        InvalidInputError: it is empty, which says more of how it was made than of accounts.
+        InvalidInputError: it is empty, which says more of how it was made than of accounts; or
+            one list.
     """
     try:
         start: bytes = text.peek(_START)  # type: ignore[attr-defined]
@@ -154,7 +156,12 @@ def _is_json(path: str, text: BinaryIO) -> bool:
         raise damaged(1, error) from None
     if not start:
         raise InvalidInputError(f"{path} is empty: not even a line with names of columns")
-    return start.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE).startswith(b"{")
+    begins = start.removeprefix(BOM_UTF8).lstrip(_SPACE)
+    if begins.startswith(b"["):
+        raise InvalidInputError(
+            f"{path} is one list in JSON, and JSON lines have a row a line: `jq -c .[]` makes them"
+        )
+    return begins.startswith(b"{")
 
 
 def _nulls(row: Sequence[str]) -> list[str | None]:

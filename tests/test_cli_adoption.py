@@ -192,6 +192,12 @@ def test_a_file_that_cannot_be_read(run, file, command, content, told):
     assert set(json.loads(run("count", "--json").stdout).values()) == {0}
 
 
+def test_a_line_without_end_does_not_fill_the_memory(run, file):
+    result = run("adopt", file(b"account_id,at,status\n" + b"x," * 2**23 + b"y\n"), "--yes")
+    assert result.exit_code == 2
+    assert "no sound CSV from line 2 on (it is longer than 16 MiB)" in result.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -23,7 +23,7 @@ _STATUSES: Final = {
 }
 
 
-@frozen
+@frozen(eq=False)
 class Kind:
     """What rows for one purpose hold.
 

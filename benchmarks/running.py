@@ -56,6 +56,7 @@ OPERATIONS: Final = {
     "aio": Operation("the same by one task of asyncio", "commands", "accounts", ("modlog",)),
     "aio_tasks": Operation(f"by {TASKS} tasks at once", "commands", "accounts", ("modlog",)),
     "create": Operation("creation of accounts", "accounts", None, _ALL),
+    "adopt": Operation("adoption of a platform's accounts", "accounts", None, ("modlog", "floor")),
     "sweep": Operation("sweep: all deleted", "accounts", "population", tuple(SYSTEMS)),
     "plan": Operation(
         "plan_revert of the sweep", "accounts", "population", ("modlog",), after="sweep"
@@ -77,6 +78,8 @@ OPERATIONS: Final = {
     "size": Operation("bytes of an event", "events", "mixed", ("modlog", "eventsourcing", *PEERS)),
 }
 
+# What the floor writes once more, as modlog has filled it.
+REWRITTEN: Final = {"ingest": "import", "adopt": "adopted"}
 # Each of these uses up accounts of its own.
 _ON_ACCOUNTS: Final = [name for name, one in OPERATIONS.items() if one.works_on == "accounts"]
 
@@ -239,8 +242,8 @@ class Run:
     def _measured(self, round_: int, store: str, name: str, system: str) -> Result:
         works_on = OPERATIONS[name].works_on
         if works_on is None:
-            rewrites = (name, system) == ("ingest", "floor")
-            source = self._filled_place("import", "modlog", store) if rewrites else None
+            rewrites = name in REWRITTEN and system == "floor"
+            source = self._filled_place(REWRITTEN[name], "modlog", store) if rewrites else None
             place = self.places.fresh(store)
             sizes = {"real": self.plan.lines or LINES, "request": self.plan.commands}
             n = sizes.get(name, self.plan.n)
@@ -288,7 +291,7 @@ class Run:
             place = self._filled[key] = self.places.fresh(store)
             n = (
                 self.plan.n
-                if works_on in ("mixed", "import")
+                if works_on in ("mixed", *REWRITTEN.values())
                 else len(_ON_ACCOUNTS) * self.plan.rounds * self.plan.accounts_a_turn
             )
             _run(self._task(f"fill_{works_on}", system, place, n))

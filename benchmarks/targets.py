@@ -25,6 +25,8 @@ TARGETS: Final = (
     Target("create", "sqlite", ("create", "floor"), 0.5),
     Target("create", "postgres", ("create", "eventsourcing"), 3.0),
     Target("create", "postgres", ("create", "floor"), 0.5),
+    Target("adopt", "sqlite", ("adopt", "floor"), 0.5),
+    Target("adopt", "postgres", ("adopt", "floor"), 0.5),
     Target("sweep", "sqlite", ("sweep", "eventsourcing"), 10.0),
     Target("sweep", "sqlite", ("sweep", "floor"), 0.6),
     Target("sweep", "postgres", ("sweep", "eventsourcing"), 10.0),

@@ -87,6 +87,15 @@ class Population:
             reasons = {"reason": "against the rules", "policy": "spam"}
             yield {"do": "suspend", "account_id": account_id, "at": _AT, **reasons}
 
+    def as_they_are(self) -> Iterator[Record]:
+        """The same accounts in the platform's own table: every tenth deleted, some suspended."""
+        for number, account_id in enumerate(account_ids(self.count)):
+            status = "deleted" if number % 10 == 0 else "active"
+            status = "suspended" if number % 20 == 1 else status
+            profile = {"nickname": f"member {account_id}", "avatar": f"avatars/{number}.png"}
+            at = (_START + timedelta(seconds=7 * number)).isoformat()
+            yield {"account_id": account_id, "at": at, "status": status, "profile": profile}
+
     def check(self, found: Iterable[Facts], *, deleted: bool, marked: bool = True) -> None:
         """Compare every account with what it must be, and stop the run if one differs."""
         expected = {facts[0]: facts for facts in self._expected(deleted, marked)}

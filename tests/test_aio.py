@@ -16,6 +16,7 @@ from modlog._storage import recorder
 from modlog.aio import (
     AsyncImpact,
     AsyncModLog,
+    AsyncReconciliation,
     AsyncReport,
     AsyncRevertPlan,
     AsyncSweepOutcome,
@@ -49,6 +50,7 @@ BESIDE = {
     modlog.SweepOutcome: AsyncSweepOutcome,
     modlog.Impact: AsyncImpact,
     modlog.Report: AsyncReport,
+    modlog.Reconciliation: AsyncReconciliation,
 }
 # Of the eventsourcing library, whose programs run in threads; attributes that say where a view is.
 NOT_AWAITED = {"ModLog.recorder", "View.is_of_now"}
@@ -211,6 +213,17 @@ async def projected(log):
         assert seen_in(own) == list(range(1, head + 1))
 
 
+async def compared(log):
+    """Differences, with what was found so far; progress comes while they are asked for."""
+    seen: list[int] = []
+    rows = [{"account_id": id_, "status": "active"} for id_ in "abd"]
+    found = await log.reconcile(rows, progress=lambda so_far: seen.append(so_far.total))
+    assert (found.total, found.same, seen) == (0, True, [])
+    kinds = [(one.kind, one.account_id) async for one in found]
+    assert kinds == [("unknown here", "d"), ("unknown there", "c")]
+    assert (found.total, found.same, found.counts.total(), seen) == (3, False, 2, [3])
+
+
 async def reported(log):
     report = await log.report()
     assert [line.impact for line in report.lines] == await whole(report.impact.lines())
@@ -255,6 +268,9 @@ CALLS = {
     "plan_sweep, resume": swept,
     "sweep, sweeps": lambda log: whole(log.sweeps()),
     "ingest": lambda log: log.ingest([{"do": "create", "account_id": "new", "at": LONG_AGO}]),
+    "adopt": lambda log: log.adopt([{"account_id": "new", "at": None, "status": "deleted"}]),
+    "create_many": lambda log: log.create_many([{"account_id": "new"}]),
+    "reconcile": compared,
     "verify": lambda log: log.verify(),
     "rebuild": lambda log: log.rebuild(),
 }

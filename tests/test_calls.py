@@ -68,6 +68,31 @@ def imported(log, number):
     return lambda: log.ingest(creations(number))
 
 
+def rows(number):
+    return [
+        {"account_id": f"a{n:04}", "at": START, "status": "active", "profile": {"nickname": "x"}}
+        for n in range(number)
+    ]
+
+
+def adopted(log, number):
+    return lambda: log.adopt(rows(number))
+
+
+def adopted_again(log, number):
+    adopted(log, number)()
+    return adopted(log, number)
+
+
+def created_at_once(log, number):
+    return lambda: log.create_many([{"account_id": f"a{n:04}"} for n in range(number)])
+
+
+def compared(log, number):
+    adopted(log, number)()
+    return lambda: list(log.reconcile(rows(number)))
+
+
 def marked(log, number):
     log.ingest(creations(50))
     return lambda: log.ingest(flags(number))
@@ -124,6 +149,10 @@ CALLS: dict[Any, dict[str, float]] = {
     # On PostgreSQL the driver prepares statements and reads results by itself, behind its cursor.
     commanded: {"sqlite": 265, "postgres": 305},
     imported: {"sqlite": 124, "postgres": 137},
+    adopted: {"sqlite": 77, "postgres": 94},
+    adopted_again: {"sqlite": 71, "postgres": 84},
+    created_at_once: {"sqlite": 53, "postgres": 69},
+    compared: {"sqlite": 17, "postgres": 26},
     marked: {"sqlite": 125, "postgres": 136},
     read: {"sqlite": 23, "postgres": 23},
     rebuilt: {"sqlite": 17.5, "postgres": 21},

@@ -34,6 +34,8 @@ COMMANDS = {
 # What has to be there before an example makes sense; for all others, a sweep that was executed.
 STAGES = {
     "create": "empty",
+    "adopt": "empty",
+    "reconcile": "created",
     "unprotect": "protected",
     "sweep plan": "created",
     "sweep approve": "planned",
@@ -69,6 +71,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MODLOG_URL", "moderation.db")
     (tmp_path / "ids.txt").write_text("110018\n")
+    (tmp_path / "accounts.csv").write_text("account_id,at,status\n110018,,active\n")
     record: dict[str, object] = {
         "do": "note",
         "text": "x",

@@ -207,8 +207,12 @@ def test_every_attribute_of_what_is_answered_is_documented():
         modlog.VerificationReport,
         modlog.IngestOutcome,
         modlog.Rejection,
+        modlog.AdoptOutcome,
+        modlog.CreateOutcome,
+        modlog.Difference,
+        modlog.Reconciliation,
     ):
-        fields = [field.name for field in attrs.fields(answer)]
+        fields = [f.name for f in attrs.fields(answer) if not f.name.startswith("_")]
         assert names_missing(fields, REFERENCE / "ledger.md") == [], answer
 
 

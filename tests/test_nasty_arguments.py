@@ -148,6 +148,26 @@ def supposed(world: World):
     return lambda **record: world.log.with_([record]).count()
 
 
+def adopting(world: World):
+    """A row of an adoption, its fields as parameters."""
+    return lambda account_id, at, status, until=None, profile=None: world.log.adopt(
+        [
+            {
+                "account_id": account_id,
+                "at": at,
+                "status": status,
+                "until": until,
+                "profile": profile,
+            }
+        ]
+    )
+
+
+def comparing(world: World):
+    """A comparison that is gone through."""
+    return lambda **given: list(world.log.reconcile(**given))
+
+
 def told_to_the_eu(world: World):
     """A deletion with these metadata, as a statement."""
 
@@ -207,6 +227,18 @@ CALLS: dict[str, Call] = {
     "ModLog.protect": command("protect", lambda w: {"account_id": w.account()}),
     "ModLog.unprotect": command("unprotect", lambda w: {"account_id": w.account()}),
     "ModLog.note": command("note", lambda w: {"account_id": w.account(), "text": "called"}),
+    "ModLog.adopt": on_log(
+        "adopt", lambda w: {"rows": [{"account_id": w.new(), "at": LATE, "status": "active"}]}
+    ),
+    "ModLog.adopt: what a row says": Call(
+        adopting, lambda w: {"account_id": w.new(), "at": LATE, "status": "suspended"}
+    ),
+    "ModLog.create_many": on_log(
+        "create_many", lambda w: {"rows": [{"account_id": w.new()}]}, (*CARRIED, "misspelt")
+    ),
+    "ModLog.reconcile": Call(
+        comparing, lambda w: {"rows": [{"account_id": w.account(), "status": "active"}]}
+    ),
     "ModLog.transaction": on_log("transaction"),
     "ModLog.within": on_log("within", lambda w: {"connection": object()}),
     "ModLog.close": Call(lambda w: modlog.open("sqlite://").close),
@@ -323,6 +355,7 @@ NOT_HERE = {
     **dict.fromkeys(("Circumstances", "Given", "RevertGiven", "SweepGiven"), "types of keywords"),
     "View": "as_of, without, with_ and now make it",
     "Impact": "impact makes it",
+    "Reconciliation": "reconcile makes it",
     "Statement": "statement makes it",
     "RevertPlan": "plan_revert makes it",
     "SweepPlan": "plan_sweep makes it",
@@ -346,8 +379,11 @@ ANSWERS = {
     "AcceptedClock",
     "Account",
     "AccountChange",
+    "AdoptOutcome",
     "Blame",
+    "CreateOutcome",
     "Deed",
+    "Difference",
     "DsaRecord",
     "ExportOutcome",
     "ExportProgress",

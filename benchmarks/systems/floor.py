@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from attrs import evolve
+
 import modlog
 from benchmarks.places import Place
 from benchmarks.systems.floor_queries import Queries
@@ -40,6 +42,26 @@ class _Filled(Queries):
 
     def fill_population(self, task: Task) -> None:
         Modlog(self._place).fill_population(task)
+
+    def ingest(self, task: Task) -> Measured:
+        """`executemany` for each table, a transaction for each chunk."""
+        return self._again(task)
+
+    def adopt(self, task: Task) -> Measured:
+        """The same, but on PostgreSQL COPY: nothing is quicker."""
+        measured = self._again(task, copy=True)
+        return evolve(measured, answer=Modlog(self._place).counts())
+
+    def _again(self, task: Task, copy: bool = False) -> Measured:
+        assert task.source is not None
+        watch = Stopwatch()
+        with watch.running():
+            self._write_again(task.source, watch, copy)
+        return Measured(task.n, watch.seconds)
+
+    def _write_again(self, source: Place, watch: Stopwatch, copy: bool) -> None:
+        """Write the rows of a ledger once more, chunk by chunk, the watch running meanwhile."""
+        raise NotImplementedError
 
     def check(self, population: Population, **expected: bool) -> None:
         """Stop the run if one account is not as it must be, or the ledger is not sound."""
@@ -112,20 +134,15 @@ class _SQLite(SQLiteSweeps, _Filled):
         execute("COMMIT")
         return int(version)
 
-    def ingest(self, task: Task) -> Measured:
-        """`executemany` for each table, a transaction for each chunk."""
-        assert task.source is not None
-        watch, execute = Stopwatch(), self._connection.execute
-        with watch.running():
-            for chunk in watch.without(_chunks(_rows_sqlite(task.source), task.n), block=1):
-                execute("BEGIN IMMEDIATE")
-                for name, rows in chunk.items():
-                    marks = ", ".join("?" * len(rows[0]))
-                    self._connection.executemany(
-                        f"INSERT INTO modlog_{name} VALUES ({marks})", rows
-                    )
-                execute("COMMIT")
-        return Measured(task.n, watch.seconds)
+    def _write_again(self, source: Place, watch: Stopwatch, copy: bool) -> None:
+        del copy  # there is no such thing
+        execute = self._connection.execute
+        for chunk in watch.without(_chunks(_rows_sqlite(source)), block=1):
+            execute("BEGIN IMMEDIATE")
+            for name, rows in chunk.items():
+                marks = ", ".join("?" * len(rows[0]))
+                self._connection.executemany(f"INSERT INTO modlog_{name} VALUES ({marks})", rows)
+            execute("COMMIT")
 
 
 class _Postgres(PostgresSweeps, _Filled):
@@ -164,23 +181,27 @@ class _Postgres(PostgresSweeps, _Filled):
         assert row is not None
         return int(row[0])
 
-    def ingest(self, task: Task) -> Measured:
-        """`executemany` for each table, a transaction for each chunk."""
-        assert task.source is not None
-        watch = Stopwatch()
-        with watch.running():
-            for chunk in watch.without(_chunks(_rows_postgres(task.source), task.n), block=1):
-                with self._connection.transaction():
-                    for name, rows in chunk.items():
-                        marks = ", ".join(["%s"] * len(rows[0]))
-                        self._cursor.executemany(
-                            f"INSERT INTO modlog_{name} VALUES ({marks})", rows
-                        )
-                    self._cursor.execute(
-                        "UPDATE modlog_head SET position = %s, recorded_at = %s",
-                        (chunk["events"][-1][0], chunk["acts"][-1][1]),
-                    )
-        return Measured(task.n, watch.seconds)
+    def _write_again(self, source: Place, watch: Stopwatch, copy: bool) -> None:
+        write = self._copy if copy else self._insert
+        recorded_at = 0  # a chunk may have events of an act before it, and no act
+        for chunk in watch.without(_chunks(_rows_postgres(source)), block=1):
+            with self._connection.transaction():
+                for name, rows in chunk.items():
+                    write(name, rows)
+                recorded_at = chunk["acts"][-1][1] if "acts" in chunk else recorded_at
+                self._cursor.execute(
+                    "UPDATE modlog_head SET position = %s, recorded_at = %s",
+                    (chunk["events"][-1][0], recorded_at),
+                )
+
+    def _insert(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        marks = ", ".join(["%s"] * len(rows[0]))
+        self._cursor.executemany(f"INSERT INTO modlog_{name} VALUES ({marks})", rows)
+
+    def _copy(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        with self._cursor.copy(f"COPY modlog_{name} FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
 
 
 _RECORD: Final = (
@@ -218,11 +239,13 @@ _OWED_TO: Final = {
 
 
 def _chunks(
-    tables: dict[str, Iterator[tuple[Any, ...]]], count: int
+    tables: dict[str, Iterator[tuple[Any, ...]]],
 ) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
     """Rows of all tables up to every ten-thousandth position, by key."""
     waiting = {name: next(rows, None) for name, rows in tables.items()}
-    for last in range(_CHUNK, count + _CHUNK, _CHUNK):
+    last = 0
+    while waiting["events"] is not None:
+        last += _CHUNK
         chunk: dict[str, list[tuple[Any, ...]]] = {}
         for name, rows in tables.items():
             chunk[name] = []

@@ -76,6 +76,9 @@ class Modlog:
     def fill_import(self, task: Task) -> None:
         self._ingest(Mixed(task.n))
 
+    def fill_adopted(self, task: Task) -> None:
+        self.adopt(task)
+
     def fill_population(self, task: Task) -> None:
         population = Population(task.n)
         self._ingest(population.creations())
@@ -194,6 +197,18 @@ class Modlog:
         with watch.running():
             self._ingest(watch.without(population.creations()), IMPORT)
         return Measured(task.n, watch.seconds)
+
+    def adopt(self, task: Task) -> Measured:
+        """A platform's accounts, as they are."""
+        watch, rows = Stopwatch(), Population(task.n).as_they_are()
+        with watch.running():
+            outcome = self._log.adopt(watch.without(rows), batch_id=IMPORT)
+        assert not outcome.rejected, outcome.rejected[:3]
+        return Measured(task.n, watch.seconds, self.counts())
+
+    def counts(self) -> Mapping[str, int]:
+        """How many accounts have each status."""
+        return _without_zeros(self._log.count())
 
     def sweep(self, task: Task) -> Measured:
         """Plan, approve, execute."""

@@ -47,6 +47,8 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._services.acting import Circumstances, Given, RevertGiven, SweepGiven, acting
+from modlog._services.adoption.outcomes import AdoptOutcome, CreateOutcome
+from modlog._services.adoption.reconciling import Difference, Reconciliation
 from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
@@ -84,6 +86,7 @@ __all__ = [
     "AccountNotFoundError",
     "Act",
     "Actor",
+    "AdoptOutcome",
     "AppendOnlyError",
     "Blame",
     "Circumstances",
@@ -92,7 +95,9 @@ __all__ = [
     "ConflictError",
     "CorruptCacheError",
     "CorruptEventError",
+    "CreateOutcome",
     "Deed",
+    "Difference",
     "DsaRecord",
     "ExportOutcome",
     "ExportProgress",
@@ -122,6 +127,7 @@ __all__ = [
     "OutcomeUnknownError",
     "Outlier",
     "ReadOnlyStoreError",
+    "Reconciliation",
     "RecordedEvent",
     "RefusedError",
     "Rejection",

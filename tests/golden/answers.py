@@ -110,6 +110,12 @@ def _files(log: modlog.ModLog) -> Iterator[Any]:
     outcome = log.ingest([record, "nonsense"], batch_id="imported", on_refused="reject")
     yield outcome
     yield outcome.rejected[0]
+    row = {"account_id": "adopted", "at": at, "status": "suspended", "until": None}
+    yield log.adopt([row, "nonsense"], batch_id="adopted", actor=MEI, reason="adoption")
+    yield log.create_many([{"account_id": "signed-up"}], actor=MEI)
+    found = log.reconcile([{**row, "status": "active"}])
+    yield next(found)
+    yield found
     exported: list[modlog.ExportProgress] = []
     yield log.export(
         io.BytesIO(), Selection(policy=WHY["policy"]), format="csv", progress=exported.append

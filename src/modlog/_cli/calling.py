@@ -38,6 +38,7 @@ _COMMANDS: Final = (
     ("rebuild() makes", "log.rebuild() in Python makes"),
     ("choose another by=", "choose another --same"),
     ("as Actor.human('wan')", "as human:wan"),
+    ("datetime.now(timezone.utc) has one", "write one, as +00:00, or --zone where there is that"),
 )
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import click
 from attrs import define, evolve
@@ -14,6 +14,7 @@ from attrs import define, evolve
 from modlog._cli.calling import NO, complain, options, print_json
 from modlog._cli.escaping import visible_json
 from modlog._errors import ImportRejectedError, InvalidInputError
+from modlog._services.adoption.outcomes import AdoptOutcome
 from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
 from modlog._services.ledger import open_ledger
 from modlog._services.lines import opened, records
@@ -85,14 +86,14 @@ def import_(
 
     Example: modlog import blocks.json --from mediawiki --db wiki.db
     """
-    _check_rejected_path(file, rejected_path)
+    check_rejected_path(file, rejected_path)
     with (
         opened(file) as (raw, text),
         open_ledger(url, schema=schema, create=create) as log,
-        _writable(rejected_path) as rejects,
-        _bar(raw) as move,
+        writable(rejected_path) as rejects,
+        bar_of(raw) as move,
     ):
-        watch = _Watch(move, rejects)
+        watch = Watch(move, rejects)
         try:
             outcome = log.ingest_numbered(
                 _read(text, of),
@@ -116,7 +117,7 @@ def import_(
         terminal.show(terminal.summary(outcome))
     if outcome.rejected:
         if not rejected_path:
-            _tell(outcome.rejected)
+            tell_rejected(outcome.rejected)
         click.get_current_context().exit(NO)
 
 
@@ -133,13 +134,15 @@ def _read(text: BinaryIO, of: str | None) -> Iterator[tuple[int, object]]:
     return readers[of](text)
 
 
-def _check_rejected_path(file: str, rejected_path: str | None) -> None:
+def check_rejected_path(file: str, rejected_path: str | None) -> None:
+    """Refuse to write rejected records over those that are read."""
     if rejected_path and Path(rejected_path).exists() and Path(rejected_path).samefile(file):
         raise InvalidInputError(f"{rejected_path} is the file that is read: name another")
 
 
 @contextmanager
-def _writable(path: str | None) -> Iterator[BinaryIO | None]:
+def writable(path: str | None) -> Iterator[BinaryIO | None]:
+    """The file for rejected records, if there is to be one."""
     if path is None:
         yield None
         return
@@ -148,27 +151,30 @@ def _writable(path: str | None) -> Iterator[BinaryIO | None]:
 
 
 @contextmanager
-def _bar(raw: BinaryIO) -> Iterator[Callable[[IngestOutcome], None]]:
+def bar_of(
+    raw: BinaryIO | None, what: str = "importing", of: str = "records"
+) -> Iterator[Callable[[Any], None]]:
+    """Shows how much of what is read is through, on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
     from modlog._cli import terminal
 
-    with terminal.import_bar(raw) as move:
+    with terminal.import_bar(raw, what, of) as move:
         yield move
 
 
 @define
-class _Watch:
-    """Follows an import, chunk by chunk."""
+class Watch:
+    """Follows an import or adoption, chunk by chunk, and writes down what was rejected."""
 
-    move: Callable[[IngestOutcome], None]
+    move: Callable[[Any], None]
     rejects: BinaryIO | None
-    recorded: int = 0
+    last: Any = None
     written: int = 0
 
-    def __call__(self, outcome: IngestOutcome) -> None:
-        self.recorded = outcome.recorded
+    def __call__(self, outcome: IngestOutcome | AdoptOutcome) -> None:
+        self.last = outcome
         self.move(outcome)
         if self.rejects:
             for one in outcome.rejected[self.written :]:
@@ -178,8 +184,9 @@ class _Watch:
 
     def tell_how_far(self) -> None:
         """What an import that ends before its time leaves behind."""
+        recorded = self.last.recorded if self.last else 0
         complain(
-            f"the import stopped; {self.recorded:,} records before that are recorded. "
+            f"the import stopped; {recorded:,} records before that are recorded. "
             "Loading the file again skips those that have a key"
         )
 
@@ -190,7 +197,8 @@ def _rejection_data(rejection: Rejection) -> Mapping[str, object]:
     return fields if fields.pop("known") is False else {**fields, "known": True}
 
 
-def _tell(rejected: list[Rejection]) -> None:
+def tell_rejected(rejected: list[Rejection]) -> None:
+    """The first rejected records, and how many more there are."""
     for one in rejected[:_TOLD]:
         before = " before" if one.known else ""
         complain(f"line {one.line} rejected{before}: {one.reason}")

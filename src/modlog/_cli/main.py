@@ -16,6 +16,7 @@ import click
 
 from modlog import __version__
 from modlog._cli import streams
+from modlog._cli.adopt import adopt
 from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREAD, complain
 from modlog._cli.clock import accept_clock
 from modlog._cli.commands import ON_ACCOUNTS
@@ -25,6 +26,7 @@ from modlog._cli.forensics import bisect, impact, stats
 from modlog._cli.imports import import_
 from modlog._cli.log import log
 from modlog._cli.questions import QUESTIONS
+from modlog._cli.reconcile import reconcile
 from modlog._cli.reports.command import report
 from modlog._cli.revert import revert
 from modlog._cli.statement import statement
@@ -117,6 +119,8 @@ def commands() -> None:
 for _command in (
     *ON_ACCOUNTS,
     import_,
+    adopt,
+    reconcile,
     export,
     log,
     *QUESTIONS,

@@ -230,38 +230,46 @@ def _details(data: Mapping[str, Any]) -> list[Text]:
 
 def summary(outcome: IngestOutcome) -> RenderableType:
     """What became of an import's records."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(style="dim", overflow="fold")
-    for name, number, meaning in (
+    return tally(
+        outcome.batch_id,
         ("recorded", outcome.recorded, ""),
         ("late", outcome.late, "of these, older than their account's newest event"),
         ("noted", outcome.noted, "of these, refused by their account's state, kept as notes"),
         ("created", outcome.created, "accounts that were seen for the first time"),
         ("skipped", outcome.skipped, "known already, or records of a sweep in an export"),
         ("rejected", len(outcome.rejected), ""),
-    ):
+    )
+
+
+def tally(batch_id: str | None, *lines: tuple[str, int, str]) -> RenderableType:
+    """Numbers with their names and what they mean, and the name of the batch if there is one."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
+    for name, number, meaning in lines:
         table.add_row(name, f"{number:,}", meaning)
-    return Group(table, text(f"batch  {outcome.batch_id}"))
+    return Group(table, *([text(f"batch  {batch_id}")] if batch_id else []))
 
 
 @contextmanager
-def import_bar(raw: BinaryIO) -> Iterator[Callable[[IngestOutcome], None]]:
-    """A bar on standard error that moves with the bytes read."""
+def import_bar(
+    raw: BinaryIO | None, what: str = "importing", of: str = "records"
+) -> Iterator[Callable[[Any], None]]:
+    """A bar on standard error that moves with the bytes read, if it is known how many there are."""
     progress = Progress(
-        TextColumn("importing"),
+        TextColumn(what),
         BarColumn(),
-        TextColumn("{task.fields[records]:,} records"),
+        TextColumn(f"{{task.fields[records]:,}} {of}"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
     )
     with progress:
-        task = progress.add_task("", total=_size(raw), records=0)
+        task = progress.add_task("", total=_size(raw) if raw else None, records=0)
 
-        def move(outcome: IngestOutcome) -> None:
-            at = raw.tell() if raw.seekable() else 0
+        def move(outcome: Any) -> None:
+            at = raw.tell() if raw and raw.seekable() else 0
             progress.update(task, completed=at, records=outcome.total)
 
         yield move

@@ -104,8 +104,10 @@ KNOWN_TO: Final[Mapping[str, tuple[Facet, ...]]] = {
 REASON_IS_DUE: Final = frozenset(
     {"suspend", "delete", "restore", "unprotect", "revert", "sweep", "accept_clock"}
 )
-# How the reason begins that an import fills in where one is due, before the name of the batch.
+# How the reasons begin that an import fills in where one is due, and an adoption where nobody
+# knows any more, before the name of the batch.
 IMPORTED_WITH: Final = "imported with "
+ADOPTED_WITH: Final = "adopted with "
 
 
 def named_by(command: Command) -> tuple[Facet, tuple[int, ...]] | None:
@@ -208,5 +210,5 @@ def _check_until(command: AccountSuspended, at: datetime) -> None:
 
 
 def is_filled_in(reason: str | None) -> bool:
-    """Whether nobody gave the reason, and an import has filled it in."""
-    return reason is not None and reason.startswith(IMPORTED_WITH)
+    """Whether nobody gave the reason, and an import or adoption has filled it in."""
+    return reason is not None and reason.startswith((IMPORTED_WITH, ADOPTED_WITH))

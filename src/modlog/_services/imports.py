@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final, get_args
 from uuid import uuid4
 
@@ -35,6 +34,7 @@ from modlog._errors import (
     StoreError,
 )
 from modlog._services.acting import settled_actor
+from modlog._services.blocks import blocks, check_chunks, each_of
 from modlog._services.export_lines import Elsewhere, is_export_line, read_line
 from modlog._services.import_outcomes import IngestOutcome, OnRefused, Rejection
 from modlog._services.records import (
@@ -51,6 +51,7 @@ from modlog._storage.writing import Batch, Writer
 # Opens the transaction of a chunk.
 OpenChunk = Callable[[], AbstractContextManager[Writer]]
 
+EXAMPLE: Final = "[{'do': …}, …]"
 _IMPORTER: Final = Actor.system("import")
 _UNKNOWN: Final = AccountState()
 # How many actors an import keeps: a log may have as many as it has records.
@@ -59,27 +60,6 @@ _KEPT_ACTORS: Final = 10_000
 
 class _RejectedBeforeError(ModlogError):
     """The answer that a record's key has had all along."""
-
-
-def numbered(records: Iterable[object]) -> Iterable[tuple[int, object]]:
-    """Records with their numbers, from 1.
-
-    Raises:
-        InvalidInputError: they are no records that one could go through.
-    """
-    return enumerate(_each_of(records), 1)
-
-
-def _each_of(records: Iterable[Any]) -> Iterator[Any]:
-    one = isinstance(records, str | bytes) or is_mapping(records)
-    try:
-        if not one:
-            return iter(records)
-    except TypeError:
-        pass
-    raise InvalidInputError(
-        f"records must be an iterable of mappings, as [{{'do': …}}, …], not {shown(records)}"
-    )
 
 
 def ingest(
@@ -96,8 +76,8 @@ def ingest(
     _check_options(chunk, progress, on_refused)
     batch = f"import-{uuid4().hex}" if batch_id is None else checked_id(batch_id, "batch_id")
     importing = _Import(batch, keeps_refused=on_refused == "note")
-    outcome, records = IngestOutcome(batch_id=batch), _each_of(numbered)
-    while block := list(islice(records, chunk)):
+    outcome = IngestOutcome(batch_id=batch)
+    for block in blocks(each_of(numbered, EXAMPLE), chunk):
         with open_chunk() as writer:
             taking = _Chunk(importing, writer)
             taking.look_up(block)
@@ -117,10 +97,7 @@ def ingest(
 
 
 def _check_options(chunk: object, progress: object, on_refused: object) -> None:
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-        raise InvalidInputError(f"chunk must be a number of records from 1, not {shown(chunk)}")
-    if progress is not None and not callable(progress):
-        raise InvalidInputError(f"progress must be something to call, not {shown(progress)}")
+    check_chunks(chunk, progress)
     if on_refused not in get_args(OnRefused):
         raise InvalidInputError(
             f"on_refused must be one of {', '.join(get_args(OnRefused))}, not {shown(on_refused)}"

@@ -19,12 +19,14 @@ from modlog._domain.values import (
 )
 from modlog._errors import InvalidInputError
 from modlog._services.acting import RevertGiven, SweepGiven
+from modlog._services.adoption.surface import Adoption
+from modlog._services.blocks import numbered
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
 from modlog._services.exports.exporting import Exports
 from modlog._services.forensics.questions import Forensics
 from modlog._services.import_outcomes import IngestOutcome, OnRefused
-from modlog._services.imports import ingest, numbered
+from modlog._services.imports import EXAMPLE, ingest
 from modlog._services.integrity import VerificationReport, verify
 from modlog._services.projections import Projections
 from modlog._services.reverts.plans import (
@@ -88,7 +90,7 @@ def open_ledger(
     return ModLog(Work(store, checked_clock(clock), guardrails or Guardrails()))
 
 
-class ModLog(Commands, Forensics, Exports, Projections):
+class ModLog(Commands, Forensics, Exports, Adoption, Projections):
     """A ledger of account lifecycle events.
 
     May be shared between threads, and used as a context manager that closes it. Each command
@@ -273,7 +275,7 @@ class ModLog(Commands, Forensics, Exports, Projections):
             InvalidInputError: an argument that cannot be; nothing was read.
         """
         return self.ingest_numbered(
-            numbered(records), batch_id, chunk, progress, strict, on_refused=on_refused
+            numbered(records, EXAMPLE), batch_id, chunk, progress, strict, on_refused=on_refused
         )
 
     def ingest_numbered(

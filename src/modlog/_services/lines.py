@@ -74,6 +74,17 @@ def records(text: BinaryIO, first: int = 1) -> Iterator[tuple[int, object]]:
     Raises:
         InvalidInputError: the file itself is damaged, or ends too soon.
     """
+    for number, line in numbered_lines(text, first):
+        if line.strip():
+            yield number, record_in(line)
+
+
+def numbered_lines(text: BinaryIO, first: int = 1) -> Iterator[tuple[int, bytes]]:
+    """The lines of a text with their numbers, without a byte order mark.
+
+    Raises:
+        InvalidInputError: the file itself is damaged, or ends too soon.
+    """
     for number in count(first):
         try:
             line = _next_line(text)
@@ -81,10 +92,7 @@ def records(text: BinaryIO, first: int = 1) -> Iterator[tuple[int, object]]:
             raise damaged(number, error) from None
         if not line:
             return
-        if number == 1:
-            line = line.removeprefix(BOM_UTF8)
-        if line.strip():
-            yield number, record_in(line)
+        yield number, line.removeprefix(BOM_UTF8) if number == 1 else line
 
 
 def damaged(line: int, error: Exception) -> InvalidInputError:

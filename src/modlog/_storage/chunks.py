@@ -14,7 +14,7 @@ from attrs import frozen
 
 from modlog._domain.account import AccountState, Stay
 from modlog._domain.effects import EFFECTS
-from modlog._domain.events import Draft, fields_of
+from modlog._domain.events import Draft, Event, fields_of
 from modlog._domain.values import from_micros, to_micros
 from modlog._storage.codec import EVENT_COLUMNS
 from modlog._storage.projection import SPAN_COLUMNS, code_of
@@ -91,7 +91,7 @@ def _close(writer: Writer, ending: Ending, head: int, at: int) -> Statement:
 
 
 def _open(writer: Writer, chunk: str, sample: Draft, head: int, at: int) -> list[Statement]:
-    stay = _begun_by(sample, at)
+    stay = begun_by(sample.event, at)
     if stay is None:
         return []
     until = None if stay.until is None else to_micros(stay.until)
@@ -106,13 +106,13 @@ def _open(writer: Writer, chunk: str, sample: Draft, head: int, at: int) -> list
     ]
 
 
-def _begun_by(sample: Draft, at: int) -> Stay | None:
-    """What an event like this begins on an account that exists."""
-    effect = EFFECTS[sample.event.TYPE]
+def begun_by(event: Event, at: int) -> Stay | None:
+    """What an event like this begins on an account that exists, or a creation on a new one."""
+    effect = EFFECTS[event.TYPE]
     if effect.begins is None:
         return None
     state = AccountState(
         stays={**AccountState().stays, "existence": {0: Stay("existence", from_micros(at))}}
     )
-    moves = state.moved_by(sample.event.TYPE, 1, from_micros(at), fields_of(sample.event))
+    moves = state.moved_by(event.TYPE, 1, from_micros(at), fields_of(event))
     return moves.begun[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -33,6 +33,10 @@ class Session(Protocol):
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, if there is one."""
+        ...
+
+    def streamed(self, sql: str) -> AbstractContextManager[tuple[list[str], Iterator[Row]]]:
+        """The columns and rows of a query, read as they are used; within a transaction."""
         ...
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:

@@ -213,8 +213,13 @@ def _profile(text: str) -> dict[str, Any]:
 
 @define
 class Changes:
-    """Rows of the projection to be written, collected over many events."""
+    """Rows of the projection to be written, collected over many events.
 
+    Attributes:
+        new: rows of accounts that are new, where no states led to them.
+    """
+
+    new: list[Row] = field(factory=list)
     turns: dict[int, tuple[AccountState, AccountState]] = field(factory=dict)
     begun: list[list[Any]] = field(factory=list)
     ended: list[Row] = field(factory=list)
@@ -282,7 +287,7 @@ class Changes:
 
     def _accounts(self) -> tuple[list[Row], list[Row], list[Row]]:
         """Rows of accounts that are new, that only moved on, and that have another profile."""
-        new: list[Row] = []
+        new: list[Row] = self.new
         moved: list[Row] = []
         changed: list[Row] = []
         for stream, (before, after) in self.turns.items():

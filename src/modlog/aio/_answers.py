@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from modlog._domain.account import Status
 from modlog._domain.events import RecordedEvent
@@ -12,6 +13,7 @@ from modlog._domain.figures import Figures
 from modlog._domain.selection import Selection
 from modlog._domain.sweeps import Sweep, SweepState
 from modlog._domain.values import Actor
+from modlog._services.adoption.reconciling import Difference, DifferenceKind, Reconciliation
 from modlog._services.forensics.impacts import Impact
 from modlog._services.forensics.reports import Report, ReportLine
 from modlog._services.reverts.plans import RevertPlan
@@ -20,6 +22,7 @@ from modlog._services.views import View
 from modlog._storage.checks import Finding
 from modlog._storage.deeds import Deed, Tick
 from modlog._storage.impacts import Repair
+from modlog.aio._streams import Stream
 from modlog.aio._surface import (
     Beside,
     BesideAnswer,
@@ -30,6 +33,7 @@ from modlog.aio._surface import (
     written_as,
     written_as_itself,
 )
+from modlog.aio._threads import Threads
 
 
 class AsyncView(Beside[View]):
@@ -167,3 +171,27 @@ class AsyncReport(BesideAnswer[Report]):
     def impact(self) -> AsyncImpact:
         """See `Report.impact`."""
         return AsyncImpact(self._thing.impact, self._threads)
+
+
+class AsyncReconciliation(Beside[Reconciliation], AsyncIterator[Difference]):
+    """A `modlog.Reconciliation`, for `async for`.
+
+    Its numbers are those of the differences found, some of which may not have been handed out yet.
+    """
+
+    __slots__ = ("_found",)
+
+    head: int
+    total: int
+    counts: Counter[DifferenceKind]
+    same: bool
+
+    def __init__(self, thing: Reconciliation, threads: Threads) -> None:
+        super().__init__(thing, threads)
+        self._found = Stream(threads, lambda: thing)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Difference:
+        return await anext(self._found)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+)
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -16,6 +24,8 @@ from modlog._domain.guardrails import Guardrails
 from modlog._domain.selection import Selection
 from modlog._domain.values import checked_wait, shown
 from modlog._errors import InvalidInputError
+from modlog._services.adoption.reconciling import Reconciliation
+from modlog._services.adoption.rows import Numbered
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.ledger import ModLog, open_ledger
 from modlog._services.projections import TRACKING, Handler, Progress
@@ -24,6 +34,7 @@ from modlog._storage.clock import Clock
 from modlog._storage.database import LOCK_TIMEOUT
 from modlog.aio._answers import (
     AsyncImpact,
+    AsyncReconciliation,
     AsyncReport,
     AsyncRevertPlan,
     AsyncSweepOutcome,
@@ -221,6 +232,22 @@ class AsyncModLog(Beside[ModLog]):
     sweep = read_as(AsyncSweepPlan, ModLog.sweep)
     sweeps = streamed_as(AsyncSweepPlan, ModLog.sweeps)
     resume = written_as(AsyncSweepOutcome, ModLog.resume)
+
+    # Accounts in bulk
+
+    adopt = written(ModLog.adopt)
+    create_many = written(ModLog.create_many)
+
+    async def reconcile(
+        self,
+        rows: Iterable[Mapping[str, object]] | Numbered,
+        *,
+        hard_deletes: bool = False,
+        progress: Callable[[Reconciliation], object] | None = None,
+    ) -> AsyncReconciliation:
+        """See `ModLog.reconcile`. Rows are read as the differences are asked for, in a thread."""
+        begin = partial(self._thing.reconcile, rows, hard_deletes=hard_deletes, progress=progress)
+        return AsyncReconciliation(await self._threads.call(begin, "read"), self._threads)
 
     # Import, check, repair
 

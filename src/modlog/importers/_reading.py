@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -21,10 +20,10 @@ from modlog._services.lines import (
     opened,
     record_in,
     records,
-    unreadable,
     without_repetition,
 )
 from modlog._services.records import Unreadable
+from modlog._services.tables import mappings, table
 
 # A path (.gz too), an open binary file, or an iterable of what stands in one: lines or values.
 Source = str | os.PathLike[str] | BinaryIO | Iterable[Any]
@@ -151,22 +150,4 @@ def _past_blanks(text: str, at: int) -> int:
 
 def table_rows(file: io.BufferedReader) -> Numbered:
     """The rows of a CSV file with a header as mappings; their numbers are those of lines."""
-    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-    rows = csv.reader(text, strict=True)
-    try:
-        header = next(rows, [])
-        for row in rows:
-            if len(row) == len(header):
-                yield rows.line_num, dict(zip(header, row, strict=True))
-            elif row:
-                told = f"{len(row)} fields, and the header has {len(header)}"
-                yield rows.line_num, unreadable(",".join(row).encode(errors="replace"), told)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InvalidInputError(
-            f"the file is no sound CSV from line {rows.line_num} on ({error})"
-        ) from None
-    except DAMAGE as error:
-        raise damaged(rows.line_num, error) from None
-    finally:
-        if not text.closed:
-            text.detach()
+    return mappings(*table(file))

@@ -34,6 +34,8 @@ ADVISORY: Final = 120325193625447
 # From this many rows on, COPY is faster than a statement for each.
 _COPY_FROM: Final = 20
 _CLOCK: Final = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS clock"
+# Rows of a streamed query that are fetched at a time.
+_FETCHED: Final = 10_000
 
 
 def _numbered(sql: str) -> str:
@@ -53,6 +55,13 @@ class PostgresSession:
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
         return self._query(sql, params).fetchone()
+
+    @contextmanager
+    def streamed(self, sql: str) -> Iterator[tuple[list[str], Iterator[Row]]]:
+        with self.connection.cursor("modlog_rows") as cursor:
+            cursor.itersize = _FETCHED
+            cursor.execute(sql.encode())
+            yield [column.name for column in cursor.description or ()], iter(cursor)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         self.cursor.execute(_numbered(sql), params or None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 from modlog._errors import StoreError
@@ -40,6 +41,12 @@ class SQLiteSession:
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
         found = self._execute(sql, params).fetchall()  # unfinished, it would hold its read lock
         return found[0] if found else None
+
+    @contextmanager
+    def streamed(self, sql: str) -> Iterator[tuple[list[str], Iterator[Row]]]:
+        with closing(self.connection.cursor()) as cursor:
+            cursor.execute(sql)
+            yield [name for name, *_ in cursor.description or ()], cursor
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         self._execute(sql, params)

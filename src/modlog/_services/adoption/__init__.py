@@ -1,0 +1,1 @@
+"""Accounts that a platform has already: brought in, created in bulk, and compared."""

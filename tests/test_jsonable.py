@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ CLASSES: dict[str, Any] = {
     for name in modlog.__all__
     if isinstance(thing := getattr(modlog, name), type) and issubclass(thing, Jsonable)
 }
+# What goes through these gets something else than their keys.
+STREAMS = {name for name, cls in CLASSES.items() if issubclass(cls, Iterator)}
 
 
 def sent(value: object) -> Any:
@@ -90,7 +93,7 @@ class TestGolden:
             with pytest.raises(ValidationError, match="not read from elsewhere"):
                 TypeAdapter(modlog.Account).validate_json(json.dumps(value))
 
-    @pytest.mark.parametrize("name", CLASSES)
+    @pytest.mark.parametrize("name", sorted(CLASSES.keys() - STREAMS))
     def test_it_is_the_same_where_nobody_declares_it(self, answered, name):
         """In FastAPI's own manner, in Pydantic's where anything may stand, and as `dict`."""
         for told in (

@@ -111,7 +111,8 @@ def _files(log: modlog.ModLog) -> Iterator[Any]:
     yield outcome
     yield outcome.rejected[0]
     row = {"account_id": "adopted", "at": at, "status": "suspended", "until": None}
-    yield log.adopt([row, "nonsense"], batch_id="adopted", actor=MEI, reason="adoption")
+    rows: list[Any] = [row, "nonsense"]
+    yield log.adopt(rows, batch_id="adopted", actor=MEI, reason="adoption")
     yield log.create_many([{"account_id": "signed-up"}], actor=MEI)
     found = log.reconcile([{**row, "status": "active"}])
     yield next(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
@@ -44,7 +43,7 @@ class Jsonable:
         """
         return {name: as_json(getattr(self, name)) for name in _names(type(self))}
 
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
+    def __iter__(self) -> Iterator[Any]:
         """So that `dict` of it is `as_dict`: FastAPI sends so what an endpoint does not declare."""
         return iter(self.as_dict().items())
 
@@ -86,9 +85,12 @@ class Jsonable:
 
 @cache
 def _serializer() -> Any:
-    core: Any = sys.modules.get("pydantic_core")  # who asks is of that package, and nobody else
-    whole = {"type": "function-plain", "function": methodcaller("as_dict")}
-    return core.SchemaSerializer({"type": "any", "serialization": whole})
+    try:
+        from pydantic_core import SchemaSerializer  # is there already: nobody else asks for this
+    except ImportError:
+        raise AttributeError("__pydantic_serializer__") from None
+    whole: Any = {"type": "function-plain", "function": methodcaller("as_dict")}
+    return SchemaSerializer({"type": "any", "serialization": whole})
 
 
 def _names(cls: type[Any]) -> tuple[str, ...]:

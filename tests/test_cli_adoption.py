@@ -293,7 +293,10 @@ def test_a_query(run, url, platform, end):
         "account_id": "1",
         "here": "deleted",
         "there": "active",
+        "here_until": None,
+        "there_until": None,
         "line": 3,
+        "reason": None,
     }
     assert (counted["rows"], counted["head"]) == (3, 6)
     assert (counted["differences"]["status"], sum(counted["differences"].values())) == (1, 1)

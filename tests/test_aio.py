@@ -6,6 +6,7 @@ import sys
 import threading
 from contextlib import asynccontextmanager, contextmanager, suppress
 from io import BytesIO
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -185,6 +186,11 @@ async def viewed(log):
     await whole(log.diff(view, log))
 
 
+async def archived(log):
+    with TemporaryDirectory() as folder:
+        assert (await log.archive(folder)).last == await log.head
+
+
 async def reported(log):
     report = await log.report()
     assert [line.impact for line in report.lines] == await whole(report.impact.lines())
@@ -221,6 +227,7 @@ CALLS = {
     "dsa": lambda log: whole(log.dsa(policies={})),
     "export": lambda log: log.export(BytesIO(), format="jsonl"),
     "to_arrow": lambda log: log.to_arrow(),
+    "archive": archived,
     "diff, as_of, without, with_": viewed,
     "now": lambda log: log.now(),
     "plan_revert": reverted,

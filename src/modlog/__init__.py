@@ -20,6 +20,7 @@ from modlog._errors import (
     AccountExistsError,
     AccountNotFoundError,
     AppendOnlyError,
+    ArchiveError,
     ClockError,
     ConcurrencyError,
     ConflictError,
@@ -47,6 +48,10 @@ from modlog._errors import (
     UnknownArgumentError,
 )
 from modlog._services.acting import acting
+from modlog._services.archive.archives import Archive, open_archive
+from modlog._services.archive.archiving import ArchiveOutcome, ArchiveProgress
+from modlog._services.archive.restoring import RestoreOutcome, RestoreProgress
+from modlog._services.archive.verifying import ArchiveReport
 from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
@@ -85,6 +90,11 @@ __all__ = [
     "Act",
     "Actor",
     "AppendOnlyError",
+    "Archive",
+    "ArchiveError",
+    "ArchiveOutcome",
+    "ArchiveProgress",
+    "ArchiveReport",
     "Blame",
     "ClockError",
     "ConcurrencyError",
@@ -128,6 +138,8 @@ __all__ = [
     "Report",
     "ReportLine",
     "ReportProgress",
+    "RestoreOutcome",
+    "RestoreProgress",
     "RevertLine",
     "RevertOutcome",
     "RevertPlan",
@@ -154,5 +166,6 @@ __all__ = [
     "View",
     "acting",
     "open",
+    "open_archive",
     "upgrade",
 ]

@@ -36,6 +36,9 @@ _COMMANDS: Final = (
     ("say force=True to", "say --force to"),
     ("format= one of", "--format one of"),
     ("rebuild() makes", "log.rebuild() in Python makes"),
+    ("log.archive(target) writes", "modlog archive write makes"),
+    ("say which one with ledger=:", "say which one with --ledger:"),
+    ("leave buckets= out", "leave --buckets out"),
     ("choose another by=", "choose another --same"),
     ("as Actor.human('wan')", "as human:wan"),
 )

@@ -16,6 +16,7 @@ import click
 
 from modlog import __version__
 from modlog._cli import streams
+from modlog._cli.archive import archive
 from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREAD, complain
 from modlog._cli.clock import accept_clock
 from modlog._cli.commands import ON_ACCOUNTS
@@ -118,6 +119,7 @@ for _command in (
     *ON_ACCOUNTS,
     import_,
     export,
+    archive,
     log,
     *QUESTIONS,
     bisect,

@@ -18,6 +18,7 @@ from modlog._domain.values import (
     shown,
 )
 from modlog._errors import InvalidInputError
+from modlog._services.archive.archives import Archives
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
 from modlog._services.exports.exporting import Exports
@@ -86,7 +87,7 @@ def open_ledger(
     return ModLog(Work(store, checked_clock(clock), guardrails or Guardrails()))
 
 
-class ModLog(Commands, Forensics, Exports):
+class ModLog(Commands, Forensics, Exports, Archives):
     """A ledger of account lifecycle events.
 
     May be shared between threads, and used as a context manager that closes it. Each command

@@ -24,9 +24,7 @@ from modlog._domain.values import (
     Actor,
     checked_whole,
 )
-from modlog._services.sweeps.chunks import (
-    key_of,
-)
+from modlog._storage.sweeps.targets import key_of
 
 if TYPE_CHECKING:
     from modlog._services.sweeps.sweeping import Sweeps

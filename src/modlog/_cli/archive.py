@@ -64,11 +64,12 @@ def write(
     Example: modlog archive write archive
     """
     with reading(url, schema) as log:
-        while True:
-            _tell(_written(log, target, buckets), target, as_json=as_json)
-            if not follow:
-                return
+        _tell(_written(log, target, buckets), target, as_json=as_json)
+        while follow:
             sleep(every)
+            outcome = _written(log, target, buckets)
+            if outcome.events:
+                _tell(outcome, target, as_json=as_json)
 
 
 def _written(log: ModLog, target: str, buckets: int | None) -> ArchiveOutcome:

@@ -26,6 +26,7 @@ from modlog._services.columns import check_installed
 _LEASE: Final = timedelta(minutes=2)
 # How long who wants a name at the same time as another waits at the most, in seconds.
 _PAUSE: Final = 0.5
+_CLAIMS: Final = "claims"
 # These have no folders that need to be made.
 _FLAT: Final = ("s3", "gcs", "abfs")
 
@@ -139,18 +140,20 @@ class Place:
         Of two who claim the same, each of whom looks after it has claimed, one at least sees the
         other: so at most one goes on, and if both see each other, both come back later.
         """
-        folder, own = f"{path}.claims", token_hex(8)
-        self._put(f"{folder}/{own}", b"")
+        name = path.replace("/", ".")
+        own = f"{name}.{token_hex(8)}"
+        self._put(f"{_CLAIMS}/{own}", b"")
         try:
-            infos = {info.base_name: info.mtime for info in self._infos(folder)}
-            living = [
-                name for name, at in infos.items() if name != own and infos[own] - at < _LEASE
-            ]
-            if living:
+            infos = {info.base_name: info.mtime for info in self._infos(_CLAIMS)}
+            is_ours = not any(
+                other.startswith(f"{name}.") and other != own and infos[own] - at < _LEASE
+                for other, at in infos.items()
+            )
+            if not is_ours:
                 time.sleep(SystemRandom().uniform(0, _PAUSE))
-            yield not living
+            yield is_ours
         finally:
-            self.delete(f"{folder}/{own}")
+            self.delete(f"{_CLAIMS}/{own}")
 
 
 def _linked(path: Path, content: bytes) -> bool:

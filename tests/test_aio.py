@@ -7,6 +7,7 @@ import sys
 import threading
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from io import BytesIO
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -224,6 +225,11 @@ async def compared(log):
     assert (found.total, found.same, found.counts.total(), seen) == (3, False, 2, [3])
 
 
+async def archived(log):
+    with TemporaryDirectory() as folder:
+        assert (await log.archive(folder)).last == await log.head
+
+
 async def reported(log):
     report = await log.report()
     assert [line.impact for line in report.lines] == await whole(report.impact.lines())
@@ -261,6 +267,7 @@ CALLS = {
     "dsa": lambda log: whole(log.dsa(policies={})),
     "export": lambda log: log.export(BytesIO(), format="jsonl"),
     "to_arrow": lambda log: log.to_arrow(),
+    "archive": archived,
     "diff, as_of, without, with_": viewed,
     "now": lambda log: log.now(),
     "plan_revert": reverted,

@@ -42,6 +42,8 @@ STAGES = {
     "sweep reject": "planned",
     "sweep execute": "approved",
     "accept-clock": "ahead",
+    "archive verify": "archived",
+    "archive restore": "archived",
 }
 
 
@@ -59,10 +61,12 @@ def begin(path, stage):
             plan = log.plan_sweep(
                 ["110018"], "delete", batch_id="clean-up-0309", actor=WAN, reason="spam"
             )
-            if stage in ("approved", "done"):
+            if stage != "planned":
                 plan.approve(actor=Actor.human("qiu"))
-            if stage == "done":
+            if stage in ("done", "archived"):
                 plan.execute(actor=WAN)
+        if stage == "archived":
+            log.archive(path.parent / "archive")
 
 
 @pytest.fixture

@@ -118,6 +118,30 @@ def upgraded(**given):
         return modlog.upgrade(path, **given)
 
 
+def archived(world: World):
+    """Archives the ledger with these arguments."""
+
+    def archive(**given):
+        with TemporaryDirectory() as folder:
+            return world.log.archive(folder, **given)
+
+    return archive
+
+
+def with_archive(does: Callable[..., object]) -> Callable[[World], Callable]:
+    """Does something with an archive of the ledger, and a place for another."""
+
+    def begin(world: World):
+        def called(**given):
+            with TemporaryDirectory() as folder:
+                world.log.archive(folder)
+                return does(folder, **given)
+
+        return called
+
+    return begin
+
+
 def clock(answer: object):
     """Opens a ledger whose clock gives this answer."""
     return opened(clock=lambda: answer)
@@ -259,6 +283,17 @@ CALLS: dict[str, Call] = {
         left_out=("target",),  # tests/test_exports.py
     ),
     "ModLog.to_arrow": on_log("to_arrow"),
+    "ModLog.archive": Call(archived, left_out=("target",)),  # tests/test_archive.py
+    "open_archive": Call(with_archive(modlog.open_archive), left_out=("target",)),
+    "Archive.verify": Call(
+        with_archive(lambda folder, **given: modlog.open_archive(folder).verify(**given))
+    ),
+    "Archive.restore": Call(
+        with_archive(
+            lambda folder, **given: modlog.open_archive(folder).restore(f"{folder}/x.db", **given)
+        ),
+        left_out=("url", "schema"),  # read as those of open
+    ),
     "ModLog.as_of": on_log("as_of", lambda w: {"moment": 1}),
     "ModLog.without": on_log("without", lambda w: {"selection": Selection(account_id="a")}),
     "ModLog.with_": on_log("with_", lambda w: {"records": []}),
@@ -353,6 +388,7 @@ NOT_HERE = {
     "ModLog.names_from": "shells ask it",
     "ModLog": "modlog.open makes it",
     **dict.fromkeys(("Circumstances", "Given", "RevertGiven", "SweepGiven"), "types of keywords"),
+    "Archive": "open_archive makes it",
     "View": "as_of, without, with_ and now make it",
     "Impact": "impact makes it",
     "Reconciliation": "reconcile makes it",
@@ -380,6 +416,9 @@ ANSWERS = {
     "Account",
     "AccountChange",
     "AdoptOutcome",
+    "ArchiveOutcome",
+    "ArchiveProgress",
+    "ArchiveReport",
     "Blame",
     "CreateOutcome",
     "Deed",
@@ -404,6 +443,8 @@ ANSWERS = {
     "Report",
     "ReportLine",
     "ReportProgress",
+    "RestoreOutcome",
+    "RestoreProgress",
     "RevertLine",
     "RevertOutcome",
     "RevertProgress",

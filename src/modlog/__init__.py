@@ -20,6 +20,7 @@ from modlog._errors import (
     AccountExistsError,
     AccountNotFoundError,
     AppendOnlyError,
+    ArchiveError,
     ClockError,
     ConcurrencyError,
     ConflictError,
@@ -49,6 +50,10 @@ from modlog._errors import (
 from modlog._services.acting import Circumstances, Given, RevertGiven, SweepGiven, acting
 from modlog._services.adoption.outcomes import AdoptOutcome, CreateOutcome
 from modlog._services.adoption.reconciling import Difference, Reconciliation
+from modlog._services.archive.archives import Archive, open_archive
+from modlog._services.archive.archiving import ArchiveOutcome, ArchiveProgress
+from modlog._services.archive.restoring import RestoreOutcome, RestoreProgress
+from modlog._services.archive.verifying import ArchiveReport
 from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
@@ -88,6 +93,11 @@ __all__ = [
     "Actor",
     "AdoptOutcome",
     "AppendOnlyError",
+    "Archive",
+    "ArchiveError",
+    "ArchiveOutcome",
+    "ArchiveProgress",
+    "ArchiveReport",
     "Blame",
     "Circumstances",
     "ClockError",
@@ -136,6 +146,8 @@ __all__ = [
     "Report",
     "ReportLine",
     "ReportProgress",
+    "RestoreOutcome",
+    "RestoreProgress",
     "RevertGiven",
     "RevertLine",
     "RevertOutcome",
@@ -164,5 +176,6 @@ __all__ = [
     "View",
     "acting",
     "open",
+    "open_archive",
     "upgrade",
 ]

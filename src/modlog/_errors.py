@@ -27,6 +27,7 @@
         ├── ReadOnlyStoreError                  may be read, not written
         ├── StoreFullError                      no room left
         ├── SchemaError                         tables of another shape or version
+        ├── ArchiveError                        an archive that is damaged, or of something else
         ├── CorruptEventError                   a stored event that cannot be read
         ├── CorruptCacheError                   the current state is damaged: rebuild it
         ├── AppendOnlyError                     an attempt to change what is recorded
@@ -152,6 +153,10 @@ class StoreFullError(StoreError):
 
 class SchemaError(StoreError):
     """modlog's tables have another shape, or a schema that this modlog cannot work with."""
+
+
+class ArchiveError(StoreError):
+    """An archive is damaged, newer than this modlog, or not of the ledger that it should be of."""
 
 
 class CorruptEventError(StoreError):

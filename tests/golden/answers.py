@@ -122,6 +122,13 @@ def _files(log: modlog.ModLog) -> Iterator[Any]:
         io.BytesIO(), Selection(policy=WHY["policy"]), format="csv", progress=exported.append
     )
     yield exported[-1]
+    lost = modlog.Finding(check="archive", message="a file is not there")
+    known = {"ledger": "a", "events": 7, "last": 9, "files": 2, "size": 4_096}
+    yield modlog.ArchiveProgress(events=7, position=8, head=9)
+    yield modlog.ArchiveOutcome(**known)
+    yield modlog.ArchiveReport(**known, findings=(lost,), leftovers=("x.parquet",), compared=True)
+    yield modlog.RestoreProgress(position=8, head=9, accounts=3)
+    yield modlog.RestoreOutcome(ledger="a", events=9)
 
 
 if __name__ == "__main__":

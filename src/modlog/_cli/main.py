@@ -17,6 +17,7 @@ import click
 from modlog import __version__
 from modlog._cli import streams
 from modlog._cli.adopt import adopt
+from modlog._cli.archive import archive
 from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREAD, complain
 from modlog._cli.clock import accept_clock
 from modlog._cli.commands import ON_ACCOUNTS
@@ -122,6 +123,7 @@ for _command in (
     adopt,
     reconcile,
     export,
+    archive,
     log,
     *QUESTIONS,
     bisect,

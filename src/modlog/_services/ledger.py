@@ -20,6 +20,7 @@ from modlog._domain.values import (
 from modlog._errors import InvalidInputError
 from modlog._services.acting import RevertGiven, SweepGiven
 from modlog._services.adoption.surface import Adoption
+from modlog._services.archive.archives import Archives
 from modlog._services.blocks import numbered
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
@@ -90,7 +91,7 @@ def open_ledger(
     return ModLog(Work(store, checked_clock(clock), guardrails or Guardrails()))
 
 
-class ModLog(Commands, Forensics, Exports, Adoption, Projections):
+class ModLog(Commands, Forensics, Exports, Adoption, Archives, Projections):
     """A ledger of account lifecycle events.
 
     May be shared between threads, and used as a context manager that closes it. Each command

@@ -210,6 +210,7 @@ class AsyncModLog(Beside[ModLog]):
     report = read_as(AsyncReport, ModLog.report)
     export = read(ModLog.export)
     to_arrow = read(ModLog.to_arrow)
+    archive = read(ModLog.archive)
 
     def diff(
         self, before: AsyncView | AsyncModLog, after: AsyncView | AsyncModLog

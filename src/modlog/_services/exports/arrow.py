@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Final
 
 from attrs import define
 
-from modlog._errors import InvalidInputError
+from modlog._services.columns import REPEATED, type_of
 from modlog._storage.database import Row
 from modlog._storage.exports import COLUMNS
 
@@ -28,52 +28,13 @@ _OPTIONAL: Final = frozenset(
         "metadata",
     )
 )
-# Of what stands in these there is little, time and again.
-_REPEATED: Final = (
-    "type",
-    "actor_kind",
-    "actor_id",
-    "actor_version",
-    "actor_account_id",
-    "reason",
-    "policy",
-    "batch_id",
-    "metadata",
-    "data",
-)
-
-
-def check_installed() -> None:
-    """Refuse what needs pyarrow where it is not there.
-
-    Raises:
-        InvalidInputError: it is not installed.
-    """
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise InvalidInputError(
-            "Arrow and Parquet need pyarrow, which is not installed: pip install "
-            "'modlog[parquet]', or export to .jsonl or .csv"
-        ) from error
 
 
 def schema() -> Any:
     """The columns with their Arrow types."""
     import pyarrow as pa
 
-    instant = pa.timestamp("us", tz="UTC")
-    types = {
-        "position": pa.int64(),
-        "version": pa.int64(),
-        "recorded_at": instant,
-        "occurred_at": instant,
-        "confidence": pa.float64(),
-        "schema": pa.int64(),
-    }
-    return pa.schema(
-        pa.field(name, types.get(name, pa.string()), nullable=name in _OPTIONAL) for name in COLUMNS
-    )
+    return pa.schema(pa.field(name, type_of(name), nullable=name in _OPTIONAL) for name in COLUMNS)
 
 
 def batches(pages: Iterable[Sequence[Row]]) -> Iterator[Any]:
@@ -102,7 +63,10 @@ def write_parquet(pages: Iterable[Sequence[Row]], file: BinaryIO) -> None:
 
     pen = _Pen(file)
     writer = parquet.ParquetWriter(
-        pen, schema(), compression="zstd", use_dictionary=list(_REPEATED)
+        pen,
+        schema(),
+        compression="zstd",
+        use_dictionary=[name for name in REPEATED if name in COLUMNS],
     )
     some = batches(pages)
     try:

@@ -21,6 +21,7 @@ from modlog._domain.values import (
     shown,
 )
 from modlog._errors import InvalidInputError
+from modlog._services.columns import check_installed
 from modlog._services.exports import arrow
 from modlog._services.exports.outputs import Target, output
 from modlog._services.exports.texts import write_csv, write_json_lines
@@ -153,7 +154,7 @@ class Exports:
         """
         chosen, packed = _format(target, format)
         if chosen == "parquet":
-            arrow.check_installed()
+            check_installed(", or export to .jsonl or .csv")
         force = checked_truth(force, "force")
         events = self._selected(selection, "export()", limit, progress)
         with output(target, force=force, packed=packed) as file:
@@ -175,7 +176,7 @@ class Exports:
         Raises:
             InvalidInputError: pyarrow is not installed.
         """
-        arrow.check_installed()
+        check_installed()
         import pyarrow as pa
 
         streaming = checked_truth(batches, "batches")

@@ -38,7 +38,7 @@ from modlog._storage.reading import Reader
 from modlog._storage.sweeps.acting import Judging, SweepChunks
 from modlog._storage.sweeps.judging import Rules
 from modlog._storage.sweeps.lists import ListDigest, Piece, listed_pages, pieces_of
-from modlog._storage.sweeps.targets import Range, Sweeping, sweep_key
+from modlog._storage.sweeps.targets import Range, Sweeping, key_of
 from modlog._storage.writing import Writer
 
 # Accounts in a transaction.
@@ -196,12 +196,6 @@ class Executing:
                 for i, record in enumerate(records, 1)
             ]
         )
-
-
-def key_of(sweep: Sweep) -> bytes:
-    """The key of its targets."""
-    planned = sweep.planned
-    return sweep_key(str(planned.batch_id), sweep.plan.digest, to_micros(planned.occurred_at))
 
 
 def envelope_of(sweep: Sweep) -> Envelope:

@@ -26,9 +26,7 @@ from modlog._domain.values import (
     checked_whole,
 )
 from modlog._services.acting import SweepGiven
-from modlog._services.sweeps.chunks import (
-    key_of,
-)
+from modlog._storage.sweeps.targets import key_of
 
 if TYPE_CHECKING:
     from modlog._services.sweeps.sweeping import Sweeps

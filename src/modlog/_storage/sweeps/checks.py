@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from modlog._domain.sweeps import Sweep, SweepState, sweep_of
-from modlog._domain.values import shown, to_micros
+from modlog._domain.values import shown
 from modlog._errors import CorruptEventError
 from modlog._storage.checks import Finding
 from modlog._storage.database import Database, Session
 from modlog._storage.sweeps.lists import ListDigest, listed_pages
-from modlog._storage.sweeps.targets import Sweeping, sweep_key
+from modlog._storage.sweeps.targets import Sweeping, key_of
 
 
 def check_sweeps_whole(database: Database, session: Session) -> Iterator[Finding]:
@@ -31,8 +31,7 @@ def check_sweeps_whole(database: Database, session: Session) -> Iterator[Finding
 
 
 def _of_list(database: Database, session: Session, sweep: Sweep) -> str | None:
-    plan, planned = sweep.plan, sweep.planned
-    key = sweep_key(str(planned.batch_id), plan.digest, to_micros(planned.occurred_at))
+    plan, key = sweep.plan, key_of(sweep)
     digest = ListDigest(plan.action, plan.arguments)
     for page in listed_pages(database, session, key):
         digest.add(page)

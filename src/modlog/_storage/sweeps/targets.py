@@ -10,6 +10,8 @@ from attrs import define, frozen
 
 from modlog._domain.decisions import Command
 from modlog._domain.events import RecordedEvent
+from modlog._domain.sweeps import Sweep
+from modlog._domain.values import to_micros
 from modlog._storage.codec import recorded_event
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.projection import EXISTENCE, FLAG, GRAVE, numbers, status_of_stream
@@ -22,6 +24,7 @@ from modlog._storage.sweeps.judging import (
 )
 
 TARGET_COLUMNS: Final = ("sweep", "account_id", "status", "protected", "rule")
+OUTCOME_COLUMNS: Final = ("batch_id", "account_id", "outcome", "rule")
 # What a sweep does to an account, as a list in SQL; an attempt that was refused is none of it.
 ACTS: Final = (
     "'account.deleted', 'account.flagged', 'account.restored', 'account.suspended', 'flags.cleared'"
@@ -35,6 +38,12 @@ def sweep_key(batch_id: str, digest: str, at: int) -> bytes:
     killed has left behind: accounts may have changed since.
     """
     return blake2b(f"{at}/{digest}/{batch_id}".encode(), digest_size=16).digest()
+
+
+def key_of(sweep: Sweep) -> bytes:
+    """The key of a sweep's targets."""
+    planned = sweep.planned
+    return sweep_key(str(planned.batch_id), sweep.plan.digest, to_micros(planned.occurred_at))
 
 
 @frozen
@@ -210,6 +219,17 @@ class Sweeping:
             f"SELECT s.id FROM {self._table('acts')} AS a JOIN {self._table('events')} AS e"
             f" ON e.act = a.number JOIN {self._table('streams')} AS s ON s.number = e.stream"
             " WHERE a.type = 'sweep.planned' AND s.kind = 'sweep' ORDER BY e.position"
+        )
+        return [batch_id for (batch_id,) in rows]
+
+    def batch_ids_with(self, type_name: str, after: int, last: int) -> list[str]:
+        """The batches of sweeps that have a record of a type above one position up to another."""
+        rows = self.session.rows(
+            f"SELECT DISTINCT s.id FROM {self._table('acts')} AS a"
+            f" JOIN {self._table('events')} AS e ON e.act = a.number"
+            f" JOIN {self._table('streams')} AS s ON s.number = e.stream"
+            " WHERE a.type = ? AND a.number > ? AND a.number <= ? ORDER BY s.id",
+            (type_name, after, last),
         )
         return [batch_id for (batch_id,) in rows]
 

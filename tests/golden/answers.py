@@ -123,7 +123,7 @@ def _files(log: modlog.ModLog) -> Iterator[Any]:
     )
     yield exported[-1]
     lost = modlog.Finding(check="archive", message="a file is not there")
-    known = {"ledger": "a", "events": 7, "last": 9, "files": 2, "size": 4_096}
+    known: dict[str, Any] = {"ledger": "a", "events": 7, "last": 9, "files": 2, "size": 4_096}
     yield modlog.ArchiveProgress(events=7, position=8, head=9)
     yield modlog.ArchiveOutcome(**known)
     yield modlog.ArchiveReport(**known, findings=(lost,), leftovers=("x.parquet",), compared=True)

@@ -173,13 +173,14 @@ class AsyncReport(BesideAnswer[Report]):
         return AsyncImpact(self._thing.impact, self._threads)
 
 
-class AsyncReconciliation(Beside[Reconciliation], AsyncIterator[Difference]):
+class AsyncReconciliation(BesideAnswer[Reconciliation], AsyncIterator[Difference]):
     """A `modlog.Reconciliation`, for `async for`.
 
     Its numbers are those of the differences found, some of which may not have been handed out yet.
     """
 
     __slots__ = ("_found",)
+    _of = Reconciliation
 
     head: int
     total: int

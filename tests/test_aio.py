@@ -223,6 +223,7 @@ CALLS = {
     "to_arrow": lambda log: log.to_arrow(),
     "diff, as_of, without, with_": viewed,
     "now": lambda log: log.now(),
+    "wait_for": lambda log: log.wait_for(1),
     "plan_revert": reverted,
     "revert": lambda log: log.revert(Selection(account_id="b")),
     "plan_sweep, resume": swept,

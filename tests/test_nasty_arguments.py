@@ -269,6 +269,7 @@ CALLS: dict[str, Call] = {
     "ModLog.account": on_log("account", lambda w: {"account_id": w.account()}),
     "ModLog.accounts": on_log("accounts"),
     "ModLog.count": on_log("count"),
+    "ModLog.wait_for": on_log("wait_for", lambda w: {"position": 1, "timeout": 0}),
     "ModLog.history": on_log("history", lambda w: {"account_id": "b"}),
     "ModLog.events": on_log("events", lambda w: {"selection": Selection(account_id="b")}),
     "ModLog.subscribe": on_log("subscribe", lambda w: {"after": 1, "follow": False, "timeout": 0}),

@@ -24,7 +24,7 @@ from modlog._domain.values import (
     checked_wait,
     shown,
 )
-from modlog._errors import AccountNotFoundError
+from modlog._errors import AccountNotFoundError, StoreUnavailableError
 from modlog._services.work import Work
 from modlog._storage.acts import Act, ActPages
 from modlog._storage.names import NameKind, names_from
@@ -32,6 +32,7 @@ from modlog._storage.reading import PAGE, Pages, Reader
 from modlog._storage.recorder import Backoff
 from modlog._storage.selecting import Condition, after_position, both, up_to
 from modlog._storage.spans import Listing, Moment, count_at
+from modlog._storage.waiting import own_thread
 
 _T = TypeVar("_T")
 
@@ -46,6 +47,40 @@ class Questions:
         """The last position in the log; 0 when it is empty."""
         with self._work.reader() as reader:
             return reader.head().position
+
+    def wait_for(self, position: int, timeout: float | None = 60) -> None:
+        """Wait until everything up to a position can be read here.
+
+        For who must read what was just written, on a standby that lags behind its primary.
+
+        Args:
+            position: that of an event, as a command returned it.
+            timeout: for how many seconds at the most; None waits for ever.
+
+        Raises:
+            InvalidInputError: no position, or a time that is none.
+            StoreUnavailableError: it did not come in time; or it would have to come from a
+                transaction of this very thread.
+        """
+        signal = self._work.store.signal
+        seen = signal.count
+        for pause in self._pauses(position, timeout):
+            signal.wait(seen, pause)
+            seen = signal.count
+
+    def _pauses(self, position: int, timeout: float | None) -> Iterator[float]:
+        """Seconds to wait before it is asked again whether the log has come so far."""
+        position = checked_position(position, "position")
+        wait = Backoff(checked_seconds(timeout, "timeout"))
+        while (head := self.head) < position:
+            if self._work.writer() is not None:
+                raise own_thread()
+            if wait.left <= 0:
+                raise StoreUnavailableError(
+                    f"position {position} was waited for, and the log ends here at {head}: a "
+                    "standby lags, or was promoted without it; wait longer, or ask the primary"
+                )
+            yield wait.next()
 
     def account(self, account_id: str) -> Account:
         """An account as it is now.

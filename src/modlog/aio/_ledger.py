@@ -111,6 +111,12 @@ class AsyncModLog(Beside[ModLog]):
         """The last position in the log, to be awaited; 0 when it is empty."""
         return self._threads.call(lambda: self._thing.head, "read")
 
+    async def wait_for(self, position: int, timeout: float | None = 60) -> None:
+        """See `ModLog.wait_for`."""
+        pauses = self._thing._pauses(position, timeout)
+        while (pause := await self._threads.call(lambda: next(pauses, None), "read")) is not None:
+            await asyncio.sleep(pause)
+
     # Transactions
 
     def transaction(self, *, dry_run: bool = False) -> AbstractAsyncContextManager[None]:

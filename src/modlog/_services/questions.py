@@ -20,6 +20,7 @@ from modlog._domain.selection import EVERYTHING, Selection, checked_selection
 from modlog._domain.values import (
     checked_id,
     checked_position,
+    checked_seconds,
     checked_truth,
     checked_wait,
     shown,

@@ -193,6 +193,7 @@ CALLS: dict[str, Call] = {
     "ModLog.protect": command("protect", lambda w: {"account_id": w.account()}),
     "ModLog.unprotect": command("unprotect", lambda w: {"account_id": w.account()}),
     "ModLog.note": command("note", lambda w: {"account_id": w.account(), "text": "called"}),
+    "ModLog.settle": on_log("settle", lambda w: {"key": "k"}),
     "ModLog.transaction": on_log("transaction"),
     "ModLog.within": on_log("within", lambda w: {"connection": object()}),
     "ModLog.close": Call(lambda w: modlog.open("sqlite://").close),

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 
 import modlog
 from modlog import Actor
+from modlog._storage.postgres.connecting import options_of
 
 ANN = Actor.human("ann")
 
@@ -38,6 +39,27 @@ def test_a_url_says_when_statements_are_prepared(threshold, postgres_url, schema
         assert log.verify().ok
     with pytest.raises(modlog.InvalidUrlError, match="prepare_threshold"):
         modlog.open(f"{url}x", schema=schema)
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "seconds"),
+    [
+        ("", None, 10),
+        ("?connect_timeout=3", "4", 3),
+        ("", "4", 4),
+        ("?prepare_threshold=0", None, 10),
+    ],
+)
+def test_how_long_a_server_has_to_answer(options, environment, seconds, monkeypatch):
+    if environment:
+        monkeypatch.setenv("PGCONNECT_TIMEOUT", environment)
+    found = options_of(f"postgresql://a.example,b.example/platform{options}")
+    assert found.connect_timeout == seconds
+
+
+def test_a_time_to_answer_that_is_none_is_refused():
+    with pytest.raises(modlog.InvalidUrlError):
+        modlog.open("postgresql://a.example/platform?connect_timeout=soon")
 
 
 @pytest.mark.parametrize("threshold", [0, 5, None])

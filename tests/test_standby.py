@@ -172,6 +172,7 @@ WRITES = {
     "plan_sweep": lambda log: log.plan_sweep(IDS, "delete"),
     "ingest": lambda log: log.ingest([{"do": "create", "account_id": "new", "at": NOW}]),
     "rebuild": lambda log: log.rebuild(),
+    "settle": lambda log: log.settle("k"),
     "accept_clock": lambda log: log.accept_clock(),
 }
 OTHERS = {"close", "within", "ingest_numbered", "resume"}

@@ -88,20 +88,15 @@ class Node:
     def standby(self) -> "Node":
         """A hot standby of it, made of a copy, which is running."""
         other = Node(new_folder(self.user), self.programs, self.user)
-        self.run(
-            "pg_basebackup",
-            "-D",
-            str(other.data),
-            "-d",
-            self.url,
-            "-R",
-            "-X",
-            "stream",
-            "-c",
-            "fast",
-        )
-        other.start()
+        other.follow(self)
         return other
+
+    def follow(self, primary: "Node") -> None:
+        """Become a hot standby of another, as a new copy of it, whatever was here before."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        copy = ("-D", str(self.data), "-d", primary.url)
+        self.run("pg_basebackup", *copy, "-R", "-X", "stream", "-c", "fast")
+        self.start()
 
     def wait_for_standby(self, state: str = "streaming") -> None:
         """Wait until there is a standby in this state, or one that is `sync`."""

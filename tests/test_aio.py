@@ -271,6 +271,7 @@ CALLS = {
     "diff, as_of, without, with_": viewed,
     "now": lambda log: log.now(),
     "wait_for": lambda log: log.wait_for(1),
+    "settle": lambda log: log.settle("k"),
     "plan_revert": reverted,
     "revert": lambda log: log.revert(Selection(account_id="b")),
     "plan_sweep, resume": swept,

@@ -263,6 +263,7 @@ CALLS: dict[str, Call] = {
     "ModLog.reconcile": Call(
         comparing, lambda w: {"rows": [{"account_id": w.account(), "status": "active"}]}
     ),
+    "ModLog.settle": on_log("settle", lambda w: {"key": "k"}),
     "ModLog.transaction": on_log("transaction"),
     "ModLog.within": on_log("within", lambda w: {"connection": object()}),
     "ModLog.close": Call(lambda w: modlog.open("sqlite://").close),

@@ -49,6 +49,27 @@ def test_a_url_without_a_host_may_say_so_too(beginning):
     assert (found["user"], found["host"], options.prepare_threshold) == ("app", "/tmp", 3)  # noqa: S108
 
 
+@pytest.mark.parametrize(
+    ("options", "environment", "seconds"),
+    [
+        ("", None, 10),
+        ("?connect_timeout=3", "4", 3),
+        ("", "4", 4),
+        ("?prepare_threshold=0", None, 10),
+    ],
+)
+def test_how_long_a_server_has_to_answer(options, environment, seconds, monkeypatch):
+    if environment:
+        monkeypatch.setenv("PGCONNECT_TIMEOUT", environment)
+    found = options_of(f"postgresql://a.example,b.example/platform{options}")
+    assert found.connect_timeout == seconds
+
+
+def test_a_time_to_answer_that_is_none_is_refused():
+    with pytest.raises(modlog.InvalidUrlError):
+        modlog.open("postgresql://a.example/platform?connect_timeout=soon")
+
+
 @pytest.mark.parametrize("threshold", [0, 5, None])
 @pytest.mark.parametrize(
     "factory", [psycopg.Cursor, psycopg.ClientCursor, psycopg.RawCursor], ids=lambda f: f.__name__

@@ -3,9 +3,12 @@
 A standby refuses even a temporary table.
 """
 
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from io import BytesIO
+from tempfile import TemporaryDirectory
 from types import GeneratorType
 
 import pytest
@@ -87,6 +90,27 @@ def exported(log):
     return target.getvalue()
 
 
+def archived(log):
+    with TemporaryDirectory() as folder:
+        return log.archive(folder)
+
+
+def projected(log):
+    """What a platform's own table has of the log."""
+    with closing(sqlite3.connect(":memory:")) as own:
+        own.executescript(
+            "CREATE TABLE tracking (projection TEXT PRIMARY KEY, position BIGINT NOT NULL);"
+            "INSERT INTO tracking VALUES ('seen', 0); CREATE TABLE seen (position BIGINT)"
+        )
+        log.project(
+            lambda cursor, event: cursor.execute("INSERT INTO seen VALUES (?)", (event.position,)),
+            own,
+            "seen",
+            follow=False,
+        )
+        return own.execute("SELECT position FROM seen").fetchall()
+
+
 def plan_of(plan):
     return plan.accounts, plan.targets, dict(plan.before), dict(plan.after), list(plan.lines())
 
@@ -155,6 +179,9 @@ READS = {
     "sweep": lambda log: log.sweep("clean-up"),
     "sweeps": lambda log: log.sweeps(),
     "verify": lambda log: log.verify(),
+    "reconcile": lambda log: list(log.reconcile([{"account_id": "03", "status": "deleted"}])),
+    "project": projected,
+    "archive": archived,
 }
 WRITES = {
     "create": lambda log: log.create("new"),
@@ -171,7 +198,10 @@ WRITES = {
     "revert": lambda log: log.revert(BATCH),
     "plan_sweep": lambda log: log.plan_sweep(IDS, "delete"),
     "ingest": lambda log: log.ingest([{"do": "create", "account_id": "new", "at": NOW}]),
+    "adopt": lambda log: log.adopt([{"account_id": "new", "at": NOW, "status": "active"}]),
+    "create_many": lambda log: log.create_many([{"account_id": "new"}]),
     "rebuild": lambda log: log.rebuild(),
+    "settle": lambda log: log.settle("k"),
     "accept_clock": lambda log: log.accept_clock(),
 }
 OTHERS = {"close", "within", "ingest_numbered", "resume"}

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 import modlog
 from modlog._cli.main import commands
 from modlog._storage import scripts
-from modlog._storage.postgres.database import PostgresDatabase, PostgresSession
+from modlog._storage.postgres.database import PostgresDatabase
+from modlog._storage.postgres.session import PostgresSession
 from modlog._storage.sqlite.database import SQLiteDatabase, _statements
 from modlog._storage.sqlite.session import SQLiteSession
 from tests import places

@@ -210,6 +210,18 @@ def check_reason(command: str, reason: str | None) -> None:
         )
 
 
+def checked_key(key: object) -> str:
+    """An idempotency key.
+
+    Raises:
+        InvalidInputError: one that cannot be.
+    """
+    text = checked_text(key, "idempotency_key")
+    if not text:
+        raise InvalidInputError("idempotency_key must not be empty")
+    return text
+
+
 def split(command: str, given: Mapping[str, Any]) -> tuple[Envelope, str | None, int | None]:
     """A command's envelope, idempotency key and expected version.
 
@@ -220,9 +232,7 @@ def split(command: str, given: Mapping[str, Any]) -> tuple[Envelope, str | None,
         check_names(given, _OF_COMMANDS, f"{command}()")
     key = given.get("idempotency_key")
     if key is not None:
-        key = checked_text(key, "idempotency_key")
-        if not key:
-            raise InvalidInputError("idempotency_key must not be empty")
+        key = checked_key(key)
     version = given.get("expected_version")
     if version is not None:
         version = checked_whole(version, "expected_version, 0 for an account that is not there,")

@@ -21,7 +21,7 @@ from modlog._domain.events import AccountNoted, ActionRefused, Draft, Envelope, 
 from modlog._domain.guardrails import looks_beyond
 from modlog._domain.values import Actor, checked_id, checked_truth, shown
 from modlog._errors import ConcurrencyError, GuardrailError
-from modlog._services.acting import Given, split
+from modlog._services.acting import Given, checked_key, split
 from modlog._services.guarding import Intended, Override, check_guardrails
 from modlog._services.requests import request_key
 from modlog._services.work import Work
@@ -238,6 +238,28 @@ class Commands:
                 if state.protected:
                     writer.record(account_id, _approval(event, override), None)
             return event
+
+    def settle(self, key: str) -> RecordedEvent | None:
+        """What became of a command, found out by its idempotency key.
+
+        For who got an `OutcomeUnknownError`, or nothing at all. It waits for the transactions that
+        are under way, as they may be the one, and asks the primary alone; so None means that the
+        command has left nothing behind. To repeat it with its key is safe in any case.
+
+        Args:
+            key: the command's `idempotency_key`.
+
+        Returns:
+            the event that it led to; None if nothing is recorded under this key, an import record
+            that was rejected included.
+
+        Raises:
+            ReadOnlyStoreError: a standby, which may not know yet; or it is open to be read only.
+            StoreUnavailableError: the database is away, or others held the lock for too long.
+        """
+        key = checked_key(key)
+        with self._work.chunk() as writer:
+            return writer.store.settled(writer.session, key)
 
     @contextmanager
     def transaction(self, *, dry_run: bool = False) -> Iterator[None]:

@@ -15,7 +15,7 @@ from modlog._domain.values import shown, to_micros
 from modlog._errors import IdempotencyConflictError
 from modlog._storage.clock import check_not_ahead, next_instant
 from modlog._storage.codec import recorded_event
-from modlog._storage.database import LOCK_TIMEOUT, Database, Head, Session, elsewhere
+from modlog._storage.database import LOCK_TIMEOUT, Database, Head, Row, Session, elsewhere
 from modlog._storage.keys import Key, kept_as
 from modlog._storage.projection import Card, card_sql, cards_of, cards_of_streams
 from modlog._storage.reading import PAGE, Reader, recorded_sql
@@ -228,10 +228,7 @@ class Store:
             IdempotencyConflictError: the key was used for another request, or an import
                 rejected the record that it belongs to.
         """
-        row = session.row(
-            f"SELECT request, position, rejection FROM {self.database.table('keys')} WHERE key = ?",
-            (kept_as(key.text),),
-        )
+        row = self._kept(session, key.text)
         if row is None:
             return None
         request, position, rejection = row
@@ -245,6 +242,20 @@ class Store:
                 f"the idempotency key {shown(key.text)} belongs to another request, answered at "
                 f"position {position}: use a key of its own for each request"
             )
+        return self._answer_at(session, position)
+
+    def settled(self, session: Session, key: str) -> RecordedEvent | None:
+        """The event that a key led to, whatever it was asked with."""
+        row = self._kept(session, key)
+        return None if row is None or row[1] is None else self._answer_at(session, row[1])
+
+    def _kept(self, session: Session, key: str) -> Row | None:
+        return session.row(
+            f"SELECT request, position, rejection FROM {self.database.table('keys')} WHERE key = ?",
+            (kept_as(key),),
+        )
+
+    def _answer_at(self, session: Session, position: int) -> RecordedEvent:
         event = session.row(f"{recorded_sql(self.database)} WHERE e.position = ?", (position,))
         assert event is not None, "a key is written together with its event"
         return recorded_event(event)

@@ -149,6 +149,7 @@ class AsyncModLog(Beside[ModLog]):
     protect = written(ModLog.protect)
     unprotect = written(ModLog.unprotect)
     note = written(ModLog.note)
+    settle = written(ModLog.settle)
 
     # Questions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -13,6 +14,8 @@ from modlog._errors import InvalidUrlError
 from modlog._storage.postgres.cursor import Cursor
 
 _OPTION: Final = "prepare_threshold"
+# How long a server has to answer, if nobody says otherwise, in seconds.
+_CONNECT_TIMEOUT: Final = 10
 
 
 @frozen
@@ -24,11 +27,13 @@ class Options:
         prepare_threshold: after how many uses a statement is prepared; None for never.
         chosen: whether the URL says so; else it is the driver's own number, or never behind a
             pooler.
+        connect_timeout: how long each of the servers has to answer, in seconds.
     """
 
     conninfo: str
     prepare_threshold: int | None = None
     chosen: bool = False
+    connect_timeout: int = _CONNECT_TIMEOUT
 
 
 def options_of(url: str) -> Options:
@@ -43,13 +48,20 @@ def options_of(url: str) -> Options:
         own = [value for name, value in given if name == _OPTION]
         rest = "&".join(f"{quote(n)}={quote(v)}" for n, v in _as_written(parts.query))
         conninfo = f"{url.partition('?')[0]}?{rest}" if own else url
-        conninfo_to_dict(conninfo)
+        timeout = _connect_timeout(conninfo)
     except (ValueError, psycopg.ProgrammingError):
         # The messages of others may quote the URL, and with it the password.
         raise InvalidUrlError(
             "the PostgreSQL URL cannot be read; expected postgresql://user@host/database"
         ) from None
-    return Options(conninfo, _threshold(own[-1]), chosen=True) if own else Options(conninfo)
+    threshold = _threshold(own[-1]) if own else None
+    return Options(conninfo, threshold, chosen=bool(own), connect_timeout=timeout)
+
+
+def _connect_timeout(conninfo: str) -> int:
+    """As the URL or the environment says, in seconds; 10 else."""
+    given = conninfo_to_dict(conninfo).get("connect_timeout")
+    return int(given or os.environ.get("PGCONNECT_TIMEOUT") or _CONNECT_TIMEOUT)
 
 
 def _as_written(query: str) -> list[tuple[str, str]]:
@@ -69,7 +81,10 @@ def _threshold(text: str) -> int | None:
 def connected(options: Options) -> psycopg.Connection[tuple[Any, ...]]:
     """A new connection, in which each statement commits by itself."""
     connection = psycopg.connect(
-        options.conninfo, autocommit=True, connect_timeout=10, cursor_factory=Cursor
+        options.conninfo,
+        autocommit=True,
+        cursor_factory=Cursor,
+        connect_timeout=options.connect_timeout,
     )
     if options.chosen:
         connection.prepare_threshold = options.prepare_threshold

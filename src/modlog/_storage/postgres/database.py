@@ -14,16 +14,19 @@ from functools import cached_property, partial
 from typing import Any, Final
 
 import psycopg
-from psycopg.pq import TransactionStatus
-from psycopg.rows import tuple_row
 
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError, SchemaError, StoreUnavailableError
 from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, elsewhere
 from modlog._storage.postgres.connecting import Options, connected
-from modlog._storage.postgres.cursor import Cursor
-from modlog._storage.postgres.errors import check_outcome_known, translated, translation
+from modlog._storage.postgres.errors import (
+    check_outcome_known,
+    not_replicated,
+    translated,
+    translation,
+)
 from modlog._storage.postgres.rights import replacing
+from modlog._storage.postgres.session import PostgresSession, connection_of, is_idle
 from modlog._storage.postgres.waiting import Waiting
 from modlog._storage.scripts import Scripts
 
@@ -34,52 +37,6 @@ ADVISORY: Final = 120325193625447
 # From this many rows on, COPY is faster than a statement for each.
 _COPY_FROM: Final = 20
 _CLOCK: Final = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS clock"
-# Rows of a streamed query that are fetched at a time.
-_FETCHED: Final = 10_000
-
-
-def _numbered(sql: str) -> str:
-    return sql.replace("?", "%s")
-
-
-class PostgresSession:
-    """Statements on one PostgreSQL connection."""
-
-    def __init__(self, connection: _Connection) -> None:
-        self.connection = connection
-        # Not the connection's own factory: a caller's may bind parameters in another way.
-        self.cursor = Cursor(connection, row_factory=tuple_row)
-
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        return self._query(sql, params).fetchall()
-
-    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
-        return self._query(sql, params).fetchone()
-
-    @contextmanager
-    def streamed(self, sql: str) -> Iterator[tuple[list[str], Iterator[Row]]]:
-        with self.connection.cursor("modlog_rows") as cursor:
-            cursor.itersize = _FETCHED
-            cursor.execute(sql.encode())
-            yield [column.name for column in cursor.description or ()], iter(cursor)
-
-    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
-        self.cursor.execute(_numbered(sql), params or None)
-
-    def many(self, sql: str, rows: Sequence[Row]) -> None:
-        self.cursor.executemany(_numbered(sql), rows)
-
-    def _query(self, sql: str, params: Sequence[Any]) -> Cursor:
-        try:
-            return self.cursor.execute(_numbered(sql), params)
-        except psycopg.errors.InvalidSqlStatementName:
-            # Somebody made the server forget what was prepared. Nothing has been carried out,
-            # and outside of a transaction it does no harm to have found out too late.
-            if not _is_idle(self.connection):
-                raise
-            return self.cursor.execute(_numbered(sql), params, prepare=False)
-
-    often = rows
 
 
 class PostgresDatabase:
@@ -186,7 +143,7 @@ class PostgresDatabase:
                 "within() on PostgreSQL takes a psycopg.Connection, not "
                 f"{type(connection).__name__}"
             )
-        if _is_idle(connection) and connection.autocommit:
+        if is_idle(connection) and connection.autocommit:
             raise InvalidInputError(
                 "within() needs an open transaction, this connection commits each statement by "
                 "itself: open one with connection.transaction() first"
@@ -338,7 +295,8 @@ class PostgresDatabase:
 
 @contextmanager
 def _transaction(session: Session, begin: str) -> Iterator[None]:
-    connection = connection_of(session)
+    assert isinstance(session, PostgresSession)
+    connection = session.connection
     session.run(begin)
     try:
         yield
@@ -350,6 +308,8 @@ def _transaction(session: Session, begin: str) -> Iterator[None]:
     except psycopg.Error as error:
         check_outcome_known(connection, error)
         raise
+    if session.is_alone:
+        raise not_replicated()
 
 
 class _Reading:
@@ -363,23 +323,24 @@ class _Reading:
         return self._session
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._pool.give_back(self._session, usable=_is_idle(self._session.connection))
+        session = self._session
+        self._pool.give_back(session, usable=is_idle(session.connection) and not session.is_alone)
         if isinstance(error, psycopg.Error):
             raise translation(error) from error
+        if session.is_alone and error is None:
+            raise not_replicated()
 
 
 def _connect(options: Options) -> PostgresSession:
     # Not a method: the pool must not hold the database, or it would never be let go.
     with translated():
-        return PostgresSession(connected(options))
+        session = PostgresSession(connected(options))
+    session.connection.add_notice_handler(session.note)
+    return session
 
 
 def _close(session: PostgresSession) -> None:
     session.connection.close()
-
-
-def _is_idle(connection: _Connection) -> bool:
-    return connection.info.transaction_status == TransactionStatus.IDLE
 
 
 def _is_alive(session: PostgresSession) -> bool:
@@ -396,9 +357,3 @@ def _roll_back(connection: _Connection) -> None:
 
 def _quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
-
-
-def connection_of(session: Session) -> _Connection:
-    """The driver's connection below a session."""
-    assert isinstance(session, PostgresSession)
-    return session.connection

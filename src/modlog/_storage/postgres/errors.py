@@ -119,5 +119,14 @@ def check_outcome_known(connection: psycopg.Connection[Any], error: psycopg.Erro
     if connection.broken or _is_ending(error):
         raise OutcomeUnknownError(
             "PostgreSQL: the connection broke while committing, so that the events are recorded "
-            "or none of them is: look at the history, or try again with the same idempotency_key"
+            "or none of them is: settle(key) tells, or try again with the same idempotency_key"
         ) from error
+
+
+def not_replicated() -> OutcomeUnknownError:
+    """What is raised where the server was told not to wait for a standby any longer."""
+    return OutcomeUnknownError(
+        "PostgreSQL: the wait for a standby was cancelled while committing: the events are "
+        "recorded on this server, and lost if it fails before a standby has them: settle(key) "
+        "tells when one does, or try again with the same idempotency_key"
+    )

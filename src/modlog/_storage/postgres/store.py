@@ -16,8 +16,9 @@ from modlog._errors import ConflictError
 from modlog._storage.codec import act_columns, data_texts
 from modlog._storage.database import Head, Session
 from modlog._storage.keys import Key, kept_as
-from modlog._storage.postgres.database import PostgresDatabase, connection_of
+from modlog._storage.postgres.database import PostgresDatabase
 from modlog._storage.postgres.errors import check_outcome_known, translation
+from modlog._storage.postgres.session import connection_of
 from modlog._storage.projection import Card, code_of, profile_text
 from modlog._storage.reading import Reader
 from modlog._storage.store import Decide, Store

@@ -241,6 +241,18 @@ def test_queries_use_an_index_without_statistics(new_log, name):
     test_queries_use_an_index(new_log, name)
 
 
+def test_accounts_that_no_row_has_come_page_by_page_in_their_order(log):
+    plan = plans(log, lambda: list(log.reconcile([])))
+
+    assert not walks(plan, *GROWING), plan
+    assert "TEMP B-TREE" not in plan, plan
+    assert "streams_id" not in plan, plan
+
+
+def test_accounts_that_no_row_has_come_so_without_statistics(new_log):
+    test_accounts_that_no_row_has_come_page_by_page_in_their_order(new_log)
+
+
 def test_an_impact_of_everything_looks_up_no_acts_to_count_events(log):
     with traced(log) as seen:
         log.impact()

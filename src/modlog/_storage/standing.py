@@ -60,12 +60,17 @@ class Standings:
 
         The page may be empty; it ends where the stream is the head.
         """
+        # Asked for the kind, too, databases go through all accounts for each page.
         rows = reader.session.rows(
-            f"SELECT number, id FROM {reader.database.table('streams')} WHERE kind = 'account'"
-            f" AND number > ? AND number <= ? ORDER BY number LIMIT {PAGE}",
+            f"SELECT number, kind, id FROM {reader.database.table('streams')}"
+            f" WHERE number > ? AND number <= ? ORDER BY number LIMIT {PAGE}",
             (after, self.head),
         )
-        left = {n: id_ for n, id_ in rows if not self._asked[n >> 3] & 1 << (n & 7)}
+        left = {
+            number: id_
+            for number, kind, id_ in rows
+            if kind == "account" and not self._asked[number >> 3] & 1 << (number & 7)
+        }
         return self._standings(reader, left), rows[-1][0] if len(rows) == PAGE else self.head
 
     def _standings(self, reader: Reader, ids: Mapping[int, str]) -> dict[str, Standing]:

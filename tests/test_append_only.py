@@ -234,6 +234,7 @@ LOOKED_AT = {
     "_storage/projection.py": {"{prefix}accounts", "{prefix}spans"},
     "_storage/rebuilding.py": {"{database.table(name)}"},  # each of CACHES
     "_storage/sweeps/acting.py": {"{_CHUNK}"},  # of one transaction
+    "_services/projections.py": {"{self.table}"},  # the platform's own
 }
 
 

@@ -171,8 +171,8 @@ NOT_HERE = {
     "LedgerApplication.construct_env": "the library calls it",
     "LedgerApplication.construct_factory": "the library calls it",
 }
-# Made by the ledger, as answers; they have no methods.
-ANSWERS = {"LedgerEvent"}
+# Made by the ledger, as answers.
+ANSWERS = {"LedgerEvent", "LedgerEvent.as_dict"}
 # These refuse whatever they are given.
 ALWAYS_REFUSED = ("aggregate_recorder", "tracking_recorder", "process_recorder")
 

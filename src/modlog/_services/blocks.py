@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from modlog._domain.jsonable import Jsonable
 from modlog._domain.values import MAX_POSITION, checked_callable, is_mapping, shown
 from modlog._errors import InvalidInputError
 
@@ -20,8 +21,8 @@ def numbered(records: Iterable[object], example: str) -> Iterator[tuple[int, obj
 
 
 def each_of(records: Iterable[Any], example: str) -> Iterator[Any]:
-    """Records, one by one; text and a single record are no such thing."""
-    one = isinstance(records, str | bytes) or is_mapping(records)
+    """Records, one by one; text, a single record and what the ledger answers are no such thing."""
+    one = isinstance(records, str | bytes | Jsonable) or is_mapping(records)
     try:
         if not one:
             return iter(records)

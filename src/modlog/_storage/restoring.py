@@ -63,7 +63,7 @@ class Restoring:
     def finish(self, ledger: str, head: Head, progress: Callable[[int], object] | None) -> None:
         """Give the ledger its id and its end, and make its current state from its events."""
         self.session.run(
-            f"UPDATE {self.database.table('meta')} SET value = ? WHERE name = 'ledger'", (ledger,)
+            f"{self.database.update('meta')} SET value = ? WHERE name = 'ledger'", (ledger,)
         )
         self.database.advance(self.session, head)
         rebuild_all(self.database, self.session, progress)

@@ -14,6 +14,7 @@ import attrs
 from attrs import field, frozen
 
 from modlog._domain.jsonable import Jsonable
+from modlog._domain.telling import plain
 from modlog._domain.values import (
     Actor,
     check_names,
@@ -24,7 +25,6 @@ from modlog._domain.values import (
     checked_truth,
     checked_versions,
     checked_whole,
-    instant_text,
     parsed_instant,
     shown,
 )
@@ -287,13 +287,6 @@ def event_of(type_name: str, data: Mapping[str, Any]) -> Event:
         missing = ", ".join(name for name in names if name not in data)
         raise InvalidInputError(f"{type_name} lacks {missing}")
     return cls(**data)
-
-
-def plain(value: Any) -> Any:
-    """A field's value as JSON has it: instants as text, tuples as lists."""
-    if isinstance(value, datetime):
-        return instant_text(value)
-    return list(value) if isinstance(value, tuple) else value
 
 
 @frozen(kw_only=True)

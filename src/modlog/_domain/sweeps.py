@@ -10,8 +10,9 @@ from attrs import frozen
 
 from modlog._domain import events
 from modlog._domain.decisions import COMMANDS, Command
-from modlog._domain.events import RecordedEvent, plain
+from modlog._domain.events import RecordedEvent
 from modlog._domain.guardrails import is_same_person
+from modlog._domain.telling import plain
 from modlog._domain.values import Actor, shown
 from modlog._errors import CorruptEventError, InvalidInputError, SweepStateError
 

@@ -49,6 +49,13 @@ def instant_text(instant: datetime) -> str:
     return instant.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+def plain(value: Any) -> Any:
+    """A field's value as JSON has it: instants as text, tuples as lists."""
+    if isinstance(value, datetime):
+        return instant_text(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
 def shown(value: object) -> str:
     """A value as an error message may show it: escaped, and cut short."""
     if isinstance(value, int) and value.bit_length() > SHOWN_BITS:

@@ -22,6 +22,7 @@ from modlog._domain.values import (
     instant_text,
     is_mapping,
     is_storable,
+    parsed_instant,
     shown,
 )
 from modlog._errors import InvalidInputError
@@ -107,6 +108,26 @@ class Unreadable:
 
     text: str
     reason: str
+
+
+@frozen
+class Addition:
+    """A command that is taken as given; at no time of its own where it says none."""
+
+    account_id: str
+    command: Command
+    at: datetime | None
+
+
+def read_addition(record: Mapping[str, object]) -> Addition:
+    """What a record adds to a view.
+
+    Raises:
+        InvalidInputError: it is no record.
+    """
+    _, _, account_id, command = read_command(record)
+    at = record.get("at")
+    return Addition(account_id, command, None if at is None else parsed_instant(at, "at"))
 
 
 def read_command(record: object) -> tuple[Mapping[str, Any], Shape, str, Command]:

@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 
 from modlog._domain.decisions import Command
-from modlog._domain.events import Envelope, plain
+from modlog._domain.events import Envelope
+from modlog._domain.telling import plain
 from modlog._domain.values import to_micros
 from modlog._storage.codec import canonical
 from modlog._storage.keys import Key

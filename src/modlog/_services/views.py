@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final, Literal
 
-from attrs import define, field, frozen
+from attrs import define, field
 from attrs import evolve as replaced
 
 from modlog._domain.account import (
@@ -18,7 +18,7 @@ from modlog._domain.account import (
     checked_flagged,
     checked_statuses,
 )
-from modlog._domain.decisions import Command, decide
+from modlog._domain.decisions import decide
 from modlog._domain.events import Entry, RecordedEvent
 from modlog._domain.selection import EVERYTHING, Scope, Selection
 from modlog._domain.statements import Statement, statement
@@ -28,11 +28,10 @@ from modlog._domain.values import (
     checked_instant,
     checked_iterable,
     checked_truth,
-    parsed_instant,
     shown,
 )
 from modlog._errors import AccountNotFoundError, InvalidInputError
-from modlog._services.records import read_command
+from modlog._services.records import Addition, read_addition
 from modlog._services.work import Work
 from modlog._storage.reading import Reader
 from modlog._storage.replays import PAGE, States, beside, pages_of_accounts, replays
@@ -52,15 +51,6 @@ ClockName = Literal["recorded", "occurred"]
 _CLOCKS: Final = ("recorded", "occurred")
 
 
-@frozen
-class _Addition:
-    """A command that a view takes as given."""
-
-    account_id: str
-    command: Command
-    at: datetime | None
-
-
 @define(eq=False)
 class View:
     """The ledger as some of its events tell it, at an instant.
@@ -72,7 +62,7 @@ class View:
     _work: Work = field(repr=False)
     _scope: Scope = EVERYTHING
     _at: datetime | None = None
-    _additions: tuple[_Addition, ...] = ()
+    _additions: tuple[Addition, ...] = ()
 
     # Composing
 
@@ -133,7 +123,7 @@ class View:
             RefusedError, AccountNotFoundError: a command that the view does not allow.
             InvalidInputError: a record that cannot be read.
         """
-        additions = tuple(map(_addition, checked_iterable(records, "the records of with_()")))
+        additions = tuple(map(read_addition, checked_iterable(records, "the records of with_()")))
         view = replaced(self, additions=(*self._additions, *additions))
         with view._work.reader() as reader:
             view._supposed(reader, view._instant(reader))
@@ -392,12 +382,6 @@ def _unknown(account_id: str) -> AccountNotFoundError:
 def _pages(streams: Sequence[int]) -> Iterator[Sequence[int]]:
     for first in range(0, len(streams), PAGE):
         yield streams[first : first + PAGE]
-
-
-def _addition(record: Mapping[str, object]) -> _Addition:
-    _, _, account_id, command = read_command(record)
-    at = record.get("at")
-    return _Addition(account_id, command, None if at is None else parsed_instant(at, "at"))
 
 
 def _is_flagged(state: AccountState, flagged: str | bool) -> bool:

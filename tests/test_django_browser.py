@@ -101,7 +101,8 @@ def logged_in(browser: Any, address: str) -> Iterator[Any]:
     yield logged_in
     for context in contexts:
         context.close()
-    assert told == []
+    # Django's login form asks for the focus, which the test may have given to a field before.
+    assert [text for text in told if not text.startswith("Autofocus processing was blocked")] == []
 
 
 def find(page: Any, account_id: str) -> None:

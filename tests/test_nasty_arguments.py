@@ -118,6 +118,14 @@ def upgraded(**given):
         return modlog.upgrade(path, **given)
 
 
+def backed_up(**given):
+    """Backs a ledger of its own up with these arguments."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        modlog.open(path).close()
+        return modlog.backup(path, Path(folder) / "copy.db", **given)
+
+
 def archived(world: World):
     """Archives the ledger with these arguments."""
 
@@ -219,6 +227,7 @@ RECORD = lambda **more: lambda w: {"do": "note", "account_id": w.account(), "tex
 
 CALLS: dict[str, Call] = {
     "open": Call(lambda w: opened, left_out=("url", "schema")),  # tests/test_opening.py
+    "backup": Call(lambda w: backed_up, left_out=("url", "target", "schema")),  # test_backup.py
     "upgrade": Call(lambda w: upgraded, left_out=("url", "schema")),  # read as those of open
     "open: what a clock says": Call(
         lambda w: clock, lambda w: {"answer": datetime(2026, 1, 1, tzinfo=UTC)}
@@ -421,6 +430,8 @@ ANSWERS = {
     "ArchiveOutcome",
     "ArchiveProgress",
     "ArchiveReport",
+    "BackupOutcome",
+    "BackupProgress",
     "Blame",
     "CreateOutcome",
     "Deed",

@@ -54,6 +54,7 @@ from modlog._services.archive.archives import Archive, open_archive
 from modlog._services.archive.archiving import ArchiveOutcome, ArchiveProgress
 from modlog._services.archive.restoring import RestoreOutcome, RestoreProgress
 from modlog._services.archive.verifying import ArchiveReport
+from modlog._services.backups import BackupOutcome, BackupProgress, backup
 from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
@@ -98,6 +99,8 @@ __all__ = [
     "ArchiveOutcome",
     "ArchiveProgress",
     "ArchiveReport",
+    "BackupOutcome",
+    "BackupProgress",
     "Blame",
     "Circumstances",
     "ClockError",
@@ -175,6 +178,7 @@ __all__ = [
     "VerificationReport",
     "View",
     "acting",
+    "backup",
     "open",
     "open_archive",
     "upgrade",

@@ -42,6 +42,8 @@ def _answers(log: modlog.ModLog) -> Iterator[Any]:
     yield modlog.Finding(check="keys", message="gone", position=7, account_id="ü")
     step = modlog.Migration(3, "acts have metadata")
     yield step
+    yield modlog.BackupProgress(done=4_096, total=49_152)
+    yield modlog.BackupOutcome(ledger="0f" * 16, head=12, size=49_152)
     yield modlog.UpgradeOutcome(schema_before=2, schema=3, migrations=(step,), dry_run=False)
 
 

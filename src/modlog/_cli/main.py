@@ -18,6 +18,7 @@ from modlog import __version__
 from modlog._cli import streams
 from modlog._cli.adopt import adopt
 from modlog._cli.archive import archive
+from modlog._cli.backup import backup
 from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREAD, complain
 from modlog._cli.clock import accept_clock
 from modlog._cli.commands import ON_ACCOUNTS
@@ -134,6 +135,7 @@ for _command in (
     sweep,
     revert,
     accept_clock,
+    backup,
     upgrade,
     completion,
 ):

@@ -229,6 +229,21 @@ class Database(Protocol):
         """The names of the indexes and of the triggers in force that are there."""
         ...
 
+    def copy_to(
+        self, session: Session, path: str, moved: Callable[[int, int], object] | None
+    ) -> None:
+        """Write the whole database, as a snapshot has it, to a file that is not there yet.
+
+        Args:
+            session: of `snapshot`.
+            path: of the file.
+            moved: is told how many bytes are written, and of how many.
+
+        Raises:
+            InvalidInputError: this kind of database is backed up by other means.
+        """
+        ...
+
     def close(self) -> None:
         """Close the connections that are not in use; those in use close when given back."""
         ...

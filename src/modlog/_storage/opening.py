@@ -142,7 +142,7 @@ def _sqlite_store(url: str, schema: str | None, lock_timeout: float, wanted: str
     # SQLite would make a database without a name, gone when it is closed, for an empty path.
     if not parts.path or path == ":memory:":
         if wanted:
-            raise InvalidInputError("a ledger in memory is new: there is nothing to read only")
+            raise InvalidInputError("a ledger in memory is new: there is nothing in it yet")
         return Store(SQLiteDatabase(None, lock_timeout=lock_timeout))
     file_url(path)
     return Store(SQLiteDatabase(path, mode=mode, lock_timeout=lock_timeout))

@@ -21,6 +21,7 @@ from attrs import frozen
 from modlog._domain.values import shown
 from modlog._errors import ArchiveError, InvalidInputError
 from modlog._services.columns import check_installed
+from modlog._services.putting import keep, part_of
 
 # How old a claim is, by the clock of the store, that somebody has left behind who was killed.
 _LEASE: Final = timedelta(minutes=2)
@@ -159,7 +160,7 @@ class Place:
 def _linked(path: Path, content: bytes) -> bool:
     """Write a file beside its name, to the disk, and give it the name if that is free."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".modlog-{token_hex(8)}.part")
+    part = part_of(path)
     try:
         with part.open("xb") as file:
             file.write(content)
@@ -170,17 +171,8 @@ def _linked(path: Path, content: bytes) -> bool:
         return False
     finally:
         part.unlink(missing_ok=True)
-    _keep_name(path.parent)
+    keep(path.parent)
     return True
-
-
-def _keep_name(folder: Path) -> None:
-    """Have the names in a folder outlive a loss of power."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def place_of(target: object, filesystem: Any = None) -> Place:

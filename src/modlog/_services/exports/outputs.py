@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from secrets import token_hex
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-from modlog._domain.values import shown
-from modlog._errors import InvalidInputError
+from modlog._services.putting import named, put_in_place
 
 # Bytes that are written at once; larger pieces cost more than they save.
 _BUFFER: Final = 2**17
@@ -35,11 +33,11 @@ def output(target: Target, *, force: bool, packed: bool) -> Iterator[BinaryIO]:
         OSError: it cannot be written; with the name of the target.
     """
     if not isinstance(target, str | PathLike):
-        with _named(getattr(target, "name", None)):
+        with named(getattr(target, "name", None)):
             yield target
             target.flush()
         return
-    with _named(os.fspath(target)), _opened(Path(target), force) as file:
+    with named(os.fspath(target)), _opened(Path(target), force) as file:
         if not packed:
             yield file
             return
@@ -54,35 +52,5 @@ def _opened(path: Path, force: bool) -> Iterator[BinaryIO]:
         with path.open("wb") as file:  # a pipe, or a device: it has no name to be put under
             yield file
         return
-    path = Path(os.path.realpath(path))  # a link stays a link
-    _check_free(path, force)
-    part = path.with_name(f".modlog-{token_hex(8)}.part")
-    try:
-        with part.open("xb", _BUFFER) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _check_free(path, force)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _check_free(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise InvalidInputError(
-            f"{shown(os.fspath(path))} is there already: name another file, or say force=True to "
-            "replace it"
-        )
-
-
-@contextmanager
-def _named(name: Any) -> Iterator[None]:
-    """Have errors tell of the name that the caller knows."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, name or error.filename) from error
+    with put_in_place(path, force=force) as part, part.open("xb", _BUFFER) as file:
+        yield file

@@ -287,6 +287,15 @@ class PostgresDatabase:
         )
         return {name for (name,) in rows}
 
+    def copy_to(
+        self, session: Session, path: str, moved: Callable[[int, int], object] | None
+    ) -> None:
+        del session, path, moved
+        raise InvalidInputError(
+            "a ledger on PostgreSQL is backed up by the server's own programs: pg_dump, or "
+            "pg_basebackup and an archive of the write-ahead log"
+        )
+
     # Connections
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ import orjson
 from modlog._errors import InvalidInputError, StoreUnavailableError
 from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, closed, elsewhere
 from modlog._storage.scripts import Scripts
+from modlog._storage.sqlite.copying import copy
 from modlog._storage.sqlite.errors import translated, translation
 from modlog._storage.sqlite.files import File, mark_unsafe
 from modlog._storage.sqlite.session import SQLiteSession, Transaction, Turn, check_open, lost
@@ -282,6 +283,12 @@ class SQLiteDatabase:
         return {name for (name,) in rows}
 
     # Connections
+
+    def copy_to(
+        self, session: Session, path: str, moved: Callable[[int, int], object] | None
+    ) -> None:
+        assert isinstance(session, SQLiteSession)
+        copy(session, path, moved)
 
     def _before_fork(self) -> None:
         self._is_at_rest = self._pool.before_fork()

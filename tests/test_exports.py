@@ -26,7 +26,7 @@ from modlog._services.exports.exporting import FORMATS
 from modlog._services.exports.texts import instant_of
 from modlog._storage import codec
 from modlog._storage.exports import COLUMNS, flat
-from modlog._storage.reading import Pages
+from modlog._storage.pages import Pages
 from modlog.testing import MovableClock, instants
 from tests.laws import PURE
 from tests.likeness import assert_same

@@ -6,7 +6,7 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from modlog import Actor, Selection, Status
-from modlog._storage import reading
+from modlog._storage import pages
 from modlog.testing import MovableClock
 
 WAN = Actor.human("wan")
@@ -89,13 +89,13 @@ def test_reverts_views_and_sweeps_take_it(log):
 
 @pytest.mark.parametrize("positions", [1, 2, 7, 1_000])
 def test_positions_are_looked_up_so_many_at_a_time(log, monkeypatch, positions):
-    monkeypatch.setattr(reading, "POSITIONS", positions)
-    monkeypatch.setattr(reading, "PAGE", 3)
+    monkeypatch.setattr(pages, "POSITIONS", positions)
+    monkeypatch.setattr(pages, "PAGE", 3)
     log.note("a0", "after it all", actor=WAN)
     lookups: list[object] = []
-    look_up = reading.Pages._look_up_positions
+    look_up = pages.Pages._look_up_positions
     monkeypatch.setattr(
-        reading.Pages, "_look_up_positions", lambda *given: lookups.append(look_up(*given))
+        pages.Pages, "_look_up_positions", lambda *given: lookups.append(look_up(*given))
     )
 
     events = found(log, **between(LONG_AGO, START + 5 * HOUR))
@@ -105,7 +105,7 @@ def test_positions_are_looked_up_so_many_at_a_time(log, monkeypatch, positions):
 
 
 def test_what_is_recorded_meanwhile_stays_out(log, monkeypatch):
-    monkeypatch.setattr(reading, "POSITIONS", 2)
+    monkeypatch.setattr(pages, "POSITIONS", 2)
     events = log.events(Selection(occurred_since=START))
     first = next(events)
     log.note("a0", "x", actor=WAN)

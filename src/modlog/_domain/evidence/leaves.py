@@ -66,7 +66,7 @@ def commitment(salt: bytes, content: bytes) -> str:
 
 
 def stream_bytes(kind: str, id_: str) -> bytes:
-    """What is committed to of a stream: its kind ("account", "sweep") and its id, never a number."""
+    """What is committed to of a stream: its kind, such as "account", and its id; no number."""
     return f"{kind}\0{id_}".encode()
 
 

@@ -23,7 +23,9 @@ FULL: Final = WIDTH * SIZE
 
 # What gives the bytes of a tile: by its level and index, as wide as it is by now.
 Tiles = Callable[[int, int], bytes]
-_PATH: Final = re.compile(r"tile/(entries|0|[1-9]\d?)/((?:x\d{3}/)*\d{3})(?:\.p/([1-9]\d{0,2}))?")
+_PATH: Final = re.compile(
+    r"tile/(entries|[0-9]|[1-5]\d|6[0-3])/((?:x\d{3}/)*\d{3})(?:\.p/([1-9]\d{0,2}))?"
+)
 
 
 @frozen
@@ -142,9 +144,7 @@ class Edge:
         rows, above, level = [list(last_leaves)], size // WIDTH, 0
         while above:
             first = above - above % WIDTH
-            rows.append(
-                [complete_root(hashes_in(tiles(level, n))) for n in range(first, above)]
-            )
+            rows.append([complete_root(hashes_in(tiles(level, n))) for n in range(first, above)])
             above, level = above // WIDTH, level + 1
         return cls(size, rows)
 

@@ -169,9 +169,7 @@ def check_consistency(
         )
 
 
-def _both_roots(
-    old: int, new: int, old_root: bytes, proof: Sequence[bytes]
-) -> tuple[bytes, bytes]:
+def _both_roots(old: int, new: int, old_root: bytes, proof: Sequence[bytes]) -> tuple[bytes, bytes]:
     """The roots of both trees that a proof leads to."""
     hashes = list(proof)
     if old & (old - 1) == 0:

@@ -1,0 +1,1 @@
+"""Evidence: keys and signatures, the sealer, proofs, bundles, and what checks them."""

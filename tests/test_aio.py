@@ -282,6 +282,7 @@ CALLS = {
     "reconcile": compared,
     "verify": lambda log: log.verify(),
     "rebuild": lambda log: log.rebuild(),
+    "seal": lambda log: log.seal(modlog.SigningKey.generate("example.com/ledger")),
 }
 
 

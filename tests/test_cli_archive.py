@@ -85,7 +85,7 @@ def test_leftovers_are_told(db, tmp_path):
 def test_it_follows_until_it_is_interrupted(db):
     command = [sys.executable, "-m", "modlog", "archive", "write", "to", "--db", db, "--json"]
     with subprocess.Popen(
-        [*command, "--follow", "--every", "0.1"], stdout=subprocess.PIPE, env={**os.environ}
+        [*command, "--follow", "--every", "1s"], stdout=subprocess.PIPE, env={**os.environ}
     ) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["last"] == 2

@@ -75,6 +75,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MODLOG_URL", "moderation.db")
     (tmp_path / "ids.txt").write_text("110018\n")
+    (tmp_path / "ledger.key").write_text(modlog.SigningKey.generate("example.com/ledger").text)
     (tmp_path / "accounts.csv").write_text("account_id,at,status\n110018,,active\n")
     record: dict[str, object] = {
         "do": "note",

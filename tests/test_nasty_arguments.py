@@ -225,6 +225,7 @@ def projected(world: World):
 
 RECORD = lambda **more: lambda w: {"do": "note", "account_id": w.account(), "text": "t"} | more  # noqa: E731
 
+KEY = modlog.SigningKey.generate("example.com/ledger")
 CALLS: dict[str, Call] = {
     "open": Call(lambda w: opened, left_out=("url", "schema")),  # tests/test_opening.py
     "backup": Call(lambda w: backed_up, left_out=("url", "target", "schema")),  # test_backup.py
@@ -295,6 +296,7 @@ CALLS: dict[str, Call] = {
     ),
     "ModLog.to_arrow": on_log("to_arrow"),
     "ModLog.archive": Call(archived, left_out=("target",)),  # tests/test_archive.py
+    "ModLog.seal": on_log("seal", lambda w: {"key": KEY}, left_out=("to",)),  # tests/test_seals.py
     "open_archive": Call(with_archive(modlog.open_archive), left_out=("target",)),
     "Archive.verify": Call(
         with_archive(lambda folder, **given: modlog.open_archive(folder).verify(**given))
@@ -419,6 +421,11 @@ NOT_HERE = {
     "View.streams_that_may_differ": "the ledger calls it",
     "View.reading": "the ledger calls it",
     "View.moment": "the ledger calls it",
+    **dict.fromkeys(
+        ("SigningKey", *(f"SigningKey.{n}" for n in ("generate", "parse", "sign", "cosign"))),
+        "tests/test_notes.py",
+    ),
+    "VerifierKey": "SigningKey.verifier is one",
 }
 # Made by the ledger, as answers; they have no methods.
 ANSWERS = {
@@ -436,6 +443,8 @@ ANSWERS = {
     "CreateOutcome",
     "Deed",
     "Difference",
+    "SealOutcome",
+    "SealProgress",
     "DsaRecord",
     "ExportOutcome",
     "ExportProgress",

@@ -127,7 +127,7 @@ class TestAKey:
             signing_key(tmp_path / "key.pub")
         with pytest.raises(EvidenceError, match="a verifier key is a line"):
             verifier_key(tmp_path / "key")
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(EvidenceError, match="cannot be read: No such file"):
             signing_key(tmp_path / "nowhere")
         wrong: Any
         for wrong in (7, None, b"key"):

@@ -203,6 +203,7 @@ WRITES = {
     "rebuild": lambda log: log.rebuild(),
     "settle": lambda log: log.settle("k"),
     "accept_clock": lambda log: log.accept_clock(),
+    "seal": lambda log: log.seal(modlog.SigningKey.generate("example.com/ledger")),
 }
 OTHERS = {"close", "within", "ingest_numbered", "resume"}
 

@@ -16,14 +16,16 @@ GRANT SELECT ON
     moderation.modlog_accounts, moderation.modlog_spans, moderation.modlog_keys,
     moderation.modlog_reverts, moderation.modlog_sweep_targets,
     moderation.modlog_sweep_outcomes, moderation.modlog_clocks, moderation.modlog_meta,
-    moderation.modlog_head, moderation.modlog_log
+    moderation.modlog_head, moderation.modlog_log,
+    moderation.modlog_secrets, moderation.modlog_tiles, moderation.modlog_checkpoints
     TO modlog_writer;
 
 -- What is recorded is only ever added to.
 GRANT INSERT ON
     moderation.modlog_streams, moderation.modlog_acts, moderation.modlog_events,
     moderation.modlog_keys, moderation.modlog_reverts, moderation.modlog_sweep_targets,
-    moderation.modlog_sweep_outcomes, moderation.modlog_clocks
+    moderation.modlog_sweep_outcomes, moderation.modlog_clocks,
+    moderation.modlog_secrets, moderation.modlog_tiles, moderation.modlog_checkpoints
     TO modlog_writer;
 
 -- The end of the log moves on; its row is also the append lock.

@@ -7,6 +7,7 @@ projection of those events, so a mistaken change is replayed away exactly.
 from modlog._domain.account import Account, Sanction, Status
 from modlog._domain.blame import Blame
 from modlog._domain.events import RecordedEvent
+from modlog._domain.evidence.notes import VerifierKey
 from modlog._domain.figures import Figures
 from modlog._domain.guardrails import Guardrails
 from modlog._domain.impacts import Hit, ImpactLine
@@ -57,6 +58,8 @@ from modlog._services.archive.archiving import ArchiveOutcome, ArchiveProgress
 from modlog._services.archive.restoring import RestoreOutcome, RestoreProgress
 from modlog._services.archive.verifying import ArchiveReport
 from modlog._services.backups import BackupOutcome, BackupProgress, backup
+from modlog._services.evidence.keys import SigningKey
+from modlog._services.evidence.sealing import SealOutcome, SealProgress
 from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
@@ -162,7 +165,10 @@ __all__ = [
     "RevertProgress",
     "Sanction",
     "SchemaError",
+    "SealOutcome",
+    "SealProgress",
     "Selection",
+    "SigningKey",
     "Statement",
     "Status",
     "StoreError",
@@ -180,6 +186,7 @@ __all__ = [
     "UnknownArgumentError",
     "UpgradeOutcome",
     "VerificationReport",
+    "VerifierKey",
     "View",
     "acting",
     "backup",

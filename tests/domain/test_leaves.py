@@ -1,8 +1,7 @@
 """The leaf of an event: one form, for ever."""
 
 import json
-from hashlib import sha256
-from hmac import digest
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +47,13 @@ def test_is_what_it_was():
     salts = Salts(bytes.fromhex(golden["secret"]))
     for one in golden["leaves"]:
         of, position = one["of"], one["of"]["position"]
-        stream = stream_bytes(*of["stream"])
+        stream, act = stream_bytes(*of["stream"]), of["act"].encode()
         parts: dict[str, Any] = {
             "stream": commitment(salts.stream(stream), stream),
-            "act": commitment(salts.act(of["act"][0]), of["act"][1].encode()),
-            "data": of["data"] and commitment(salts.data(position), of["data"].encode()),
+            "act": commitment(salts.act(act), act),
+            "data": of["data"] and commitment(salts.event(position)[0], of["data"].encode()),
             "personal": of["personal"]
-            and commitment(salts.personal(position), of["personal"].encode()),
+            and commitment(salts.event(position)[1], of["personal"].encode()),
         }
         plain: dict[str, Any] = {name: value for name, value in of.items() if name not in parts}
 
@@ -62,15 +61,15 @@ def test_is_what_it_was():
 
 
 def test_salts_are_those_that_the_reference_tells():
-    def derived(purpose, what):
-        return digest(SECRET, purpose + b"\0" + what, "sha256")
+    def derived(purpose, what, size):
+        return blake2b(what, digest_size=size, key=SECRET, person=purpose).digest()
 
-    salts, number = Salts(SECRET), (7).to_bytes(8, "big")
+    salts = Salts(SECRET)
+    of_event = derived(b"event", (7).to_bytes(8, "big"), 64)
 
-    assert salts.stream(b"account\x001") == derived(b"stream", b"account\x001")
-    assert salts.act(7) == derived(b"act", number)
-    assert salts.data(7) == derived(b"data", number)
-    assert salts.personal(7) == derived(b"personal", number)
+    assert salts.stream(b"account\x001") == derived(b"stream", b"account\x001", 32)
+    assert salts.act(b"{}") == derived(b"act", b"{}", 32)
+    assert salts.event(7) == (of_event[:32], of_event[32:])
     assert commitment(b"salt", b"bytes") == sha256(b"saltbytes").hexdigest()
     assert stream_bytes("account", "ü") == b"account\0\xc3\xbc"
 

@@ -18,7 +18,7 @@ from modlog import Selection
 from tests.golden.whole import FOUNDER, MEI, START, WAN, WHY, load_sqlite, opened
 
 FILE = Path(__file__).with_suffix(".json")
-SCHEMA = 3
+SCHEMA = 4
 
 
 def golden() -> dict[str, dict]:
@@ -42,6 +42,14 @@ def _answers(log: modlog.ModLog) -> Iterator[Any]:
     yield modlog.Finding(check="keys", message="gone", position=7, account_id="ü")
     step = modlog.Migration(3, "acts have metadata")
     yield step
+    yield modlog.SealProgress(done=25_600, total=40_000)
+    yield modlog.SealOutcome(
+        origin="example.com/ledger",
+        size=3,
+        root=f"{'A' * 43}=",
+        sealed=2,
+        note="a\n3\nb\n\n— a b\n",
+    )
     yield modlog.BackupProgress(done=4_096, total=49_152)
     yield modlog.BackupOutcome(ledger="0f" * 16, head=12, size=49_152)
     yield modlog.UpgradeOutcome(schema_before=2, schema=3, migrations=(step,), dry_run=False)

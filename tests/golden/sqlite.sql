@@ -11,6 +11,7 @@ CREATE INDEX modlog_spans_label ON modlog_spans (label, stream)
 WHERE closed IS NULL AND label IS NOT NULL;
 CREATE INDEX modlog_spans_open ON modlog_spans (facet, stream) WHERE closed IS NULL;
 CREATE UNIQUE INDEX modlog_streams_id ON modlog_streams (kind, id);
+CREATE UNIQUE INDEX modlog_tiles_place ON modlog_tiles (level, number);
 CREATE TABLE modlog_accounts (
     stream INTEGER PRIMARY KEY,
     version INTEGER NOT NULL,
@@ -33,6 +34,10 @@ CREATE TABLE modlog_acts (
     confidence REAL,
     correlation_id TEXT,
     metadata TEXT
+) STRICT;
+CREATE TABLE modlog_checkpoints (
+    size INTEGER PRIMARY KEY,
+    note TEXT NOT NULL
 ) STRICT;
 CREATE TABLE modlog_clocks (
     position INTEGER PRIMARY KEY,
@@ -70,6 +75,10 @@ CREATE TABLE modlog_reverts (
     head INTEGER NOT NULL,
     selection TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE modlog_secrets (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE modlog_spans (
     stream INTEGER NOT NULL,
     version INTEGER NOT NULL,
@@ -103,12 +112,25 @@ CREATE TABLE modlog_sweep_targets (
     rule TEXT,
     PRIMARY KEY (sweep, account_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE modlog_tiles (
+    level INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    hashes BLOB NOT NULL,
+    parts BLOB
+) STRICT;
 CREATE TRIGGER modlog_acts_delete BEFORE DELETE ON modlog_acts
 BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
 CREATE TRIGGER modlog_acts_insert BEFORE INSERT ON modlog_acts
 WHEN EXISTS (SELECT 1 FROM modlog_acts WHERE number = NEW.number)
 BEGIN SELECT RAISE(FAIL, 'modlog: events are append-only: this place is taken'); END;
 CREATE TRIGGER modlog_acts_update BEFORE UPDATE ON modlog_acts
+BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
+CREATE TRIGGER modlog_checkpoints_delete BEFORE DELETE ON modlog_checkpoints
+BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
+CREATE TRIGGER modlog_checkpoints_insert BEFORE INSERT ON modlog_checkpoints
+WHEN EXISTS (SELECT 1 FROM modlog_checkpoints WHERE size = NEW.size)
+BEGIN SELECT RAISE(FAIL, 'modlog: events are append-only: this place is taken'); END;
+CREATE TRIGGER modlog_checkpoints_update BEFORE UPDATE ON modlog_checkpoints
 BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
 CREATE TRIGGER modlog_clocks_delete BEFORE DELETE ON modlog_clocks
 BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
@@ -143,6 +165,13 @@ WHEN EXISTS (SELECT 1 FROM modlog_reverts WHERE batch_id = NEW.batch_id)
 BEGIN SELECT RAISE(IGNORE); END;
 CREATE TRIGGER modlog_reverts_update BEFORE UPDATE ON modlog_reverts
 BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
+CREATE TRIGGER modlog_secrets_delete BEFORE DELETE ON modlog_secrets
+BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
+CREATE TRIGGER modlog_secrets_insert BEFORE INSERT ON modlog_secrets
+WHEN EXISTS (SELECT 1 FROM modlog_secrets WHERE name = NEW.name)
+BEGIN SELECT RAISE(FAIL, 'modlog: events are append-only: this place is taken'); END;
+CREATE TRIGGER modlog_secrets_update BEFORE UPDATE ON modlog_secrets
+BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
 CREATE TRIGGER modlog_streams_delete BEFORE DELETE ON modlog_streams
 BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
 CREATE TRIGGER modlog_streams_insert BEFORE INSERT ON modlog_streams
@@ -169,6 +198,13 @@ WHEN EXISTS (
 )
 BEGIN SELECT RAISE(IGNORE); END;
 CREATE TRIGGER modlog_sweep_targets_update BEFORE UPDATE ON modlog_sweep_targets
+BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
+CREATE TRIGGER modlog_tiles_delete BEFORE DELETE ON modlog_tiles
+BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
+CREATE TRIGGER modlog_tiles_insert BEFORE INSERT ON modlog_tiles
+WHEN EXISTS (SELECT 1 FROM modlog_tiles WHERE level = NEW.level AND number = NEW.number)
+BEGIN SELECT RAISE(FAIL, 'modlog: events are append-only: this place is taken'); END;
+CREATE TRIGGER modlog_tiles_update BEFORE UPDATE ON modlog_tiles
 BEGIN SELECT RAISE(ABORT, 'modlog: events are append-only'); END;
 CREATE VIEW modlog_log AS
 SELECT

@@ -39,6 +39,8 @@ BOT = Actor.bot("sweeper", version="2")
 FOUNDER = "110018"
 GUARDRAILS = Guardrails(sweep_size=3, sweep_share=1)
 WHY: dict[str, Any] = {"actor": WAN, "reason": "illegal content", "policy": "illegal-content"}
+# Of no ledger but these.
+KEY = "PRIVATE+KEY+example.com/golden+07170270+AU3ypxN51WJc2UP1gxsgzcqZTaf/k/aXn3xpWQqgiqTW"
 # A request that is answered, and one record of each fate: recorded, late, kept as a note, rejected.
 ANSWERED: dict[str, Any] = {
     **WHY,
@@ -102,6 +104,8 @@ def live(log: modlog.ModLog, clock: MovableClock) -> None:
     log.accept_clock(actor=MEI, reason="it was set back")
     log.note("4", "the clock was wrong", actor=MEI)
     with_metadata(log)
+    log.seal(modlog.SigningKey.parse(KEY))  # there are seals since schema 4
+    log.note("4", "in no checkpoint yet", actor=MEI)
 
 
 def with_metadata(log: modlog.ModLog) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from time import sleep
 
 import click
@@ -9,6 +10,7 @@ import click
 from modlog._cli.acting import bar
 from modlog._cli.calling import NO, Command, options, print_json, reading
 from modlog._cli.escaping import visible
+from modlog._cli.instants import LENGTH
 from modlog._services.archive.archives import open_archive
 from modlog._services.archive.archiving import ArchiveOutcome
 from modlog._services.archive.verifying import ArchiveReport
@@ -34,9 +36,8 @@ def _of_ledger(command: Command) -> Command:
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is recorded, until Ctrl-C.")
 @click.option(
     "--every",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0.1),
-    default=60.0,
+    type=LENGTH,
+    default="1min",
     show_default=True,
     help="With --follow: how often it looks.",
 )
@@ -48,7 +49,7 @@ def write(
     *,
     target: str,
     follow: bool,
-    every: float,
+    every: timedelta,
     buckets: int | None,
     url: str,
     schema: str | None,
@@ -64,7 +65,7 @@ def write(
     with reading(url, schema) as log:
         _tell(_written(log, target, buckets), target, as_json=as_json)
         while follow:
-            sleep(every)
+            sleep(every.total_seconds() or 1)
             outcome = _written(log, target, buckets)
             if outcome.events:
                 _tell(outcome, target, as_json=as_json)

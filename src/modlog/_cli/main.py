@@ -23,6 +23,7 @@ from modlog._cli.calling import BAD_INPUT, INTERRUPTED, NO, STORE_TROUBLE, UNREA
 from modlog._cli.clock import accept_clock
 from modlog._cli.commands import ON_ACCOUNTS
 from modlog._cli.completing import VARIABLE, completion
+from modlog._cli.evidence import key, seal, verify
 from modlog._cli.export import export
 from modlog._cli.forensics import bisect, impact, stats
 from modlog._cli.imports import import_
@@ -41,6 +42,7 @@ from modlog._errors import (
     ImportRejectedError,
     IrreversibleError,
     ModlogError,
+    ProofError,
     RefusedError,
     StoreError,
     SweepNotFoundError,
@@ -54,6 +56,7 @@ _ANSWERS: Final = (
     GuardrailError,
     ImportRejectedError,
     IrreversibleError,
+    ProofError,
     RefusedError,
     SweepNotFoundError,
     SweepStateError,
@@ -127,6 +130,7 @@ for _command in (
     archive,
     log,
     *QUESTIONS,
+    verify,
     bisect,
     stats,
     impact,
@@ -135,6 +139,8 @@ for _command in (
     sweep,
     revert,
     accept_clock,
+    key,
+    seal,
     backup,
     upgrade,
     completion,

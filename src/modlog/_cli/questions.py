@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from modlog._cli.calling import NO, options, print_json, reading, tell
+from modlog._cli.calling import options, print_json, reading, tell
 from modlog._cli.completing import labels
 from modlog._cli.escaping import visible
 from modlog._cli.near import on_account, warn_of_label
@@ -193,25 +193,4 @@ def count(*, viewpoint: Viewpoint, url: str, schema: str | None, as_json: bool) 
         click.echo(f"{status:<10} {number:>12,}")
 
 
-@click.command()
-@options
-def verify(url: str, schema: str | None, as_json: bool) -> None:
-    """Check the ledger against itself.
-
-    The exit code is 1 if anything is found.
-
-    Example: modlog verify --db moderation.db
-    """
-    with reading(url, schema) as log:
-        report = log.verify()
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        from modlog._cli import terminal
-
-        terminal.show(terminal.verification(report))
-    if not report.ok:
-        click.get_current_context().exit(NO)
-
-
-QUESTIONS: Final = (show, history, blame_, diff, whatif, accounts, count, verify)
+QUESTIONS: Final = (show, history, blame_, diff, whatif, accounts, count)

@@ -302,6 +302,20 @@ def chunk_bar(
         yield lambda now: progress.update(task, completed=now.done, total=now.total)
 
 
+@contextmanager
+def counter(what: str) -> Iterator[Callable[[int], None]]:
+    """A number on standard error that grows with what is through."""
+    progress = Progress(
+        TextColumn(f"{{task.completed:,}} {what}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task("", total=None)
+        yield lambda now: progress.update(task, completed=now)
+
+
 # Verification
 
 
@@ -309,6 +323,8 @@ def verification(report: VerificationReport) -> RenderableType:
     """What was looked at, and what is not as it must be."""
     number = sum(report.events.values())
     seen = f"{number:,} events up to position {report.head:,}, {report.accounts:,} accounts"
+    if report.sealed is not None:
+        seen += f"; sealed up to {report.sealed:,}"
     clocks = [text(_accepted(one)) for one in report.accepted_clocks]
     if report.ok:
         return Group(text(f"consistent: {seen}"), *clocks)

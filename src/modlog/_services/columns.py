@@ -20,9 +20,19 @@ REPEATED: Final = (
     "metadata",
     "data",
 )
-_WHOLE: Final = ("position", "number", "version", "schema", "stream", "act", "head", "protected")
+_WHOLE: Final = (
+    "position",
+    "number",
+    "version",
+    "schema",
+    "stream",
+    "act",
+    "head",
+    "protected",
+    "size",
+)
 _INSTANTS: Final = ("recorded_at", "occurred_at", "clock")
-_BYTES: Final = ("state", "request", "sweep")
+_BYTES: Final = ("state", "request", "sweep", "value")
 
 
 def check_installed(otherwise: str = "") -> None:

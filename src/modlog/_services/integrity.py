@@ -13,9 +13,13 @@ from modlog._storage.checks import CHECKS, Finding, kinds_of_events
 from modlog._storage.clock import AcceptedClock, accepted_clocks
 from modlog._storage.comparing import beside_replay, strays
 from modlog._storage.database import Database, Session
+from modlog._storage.reading import Reader
 from modlog._storage.replays import pages_of_accounts
 from modlog._storage.store import Store
 from modlog._storage.sweeps.checks import check_sweeps_whole
+
+# How many events the newest checkpoint is of, and what does not agree with the seals.
+CheckSeals = Callable[[Reader], tuple[int | None, list[Finding]]]
 
 
 @frozen(kw_only=True)
@@ -29,6 +33,7 @@ class VerificationReport(Jsonable):
         head: the last position that was looked at.
         accepted_clocks: what `accept_clock` has recorded; no findings, but to be known by
             whoever reads instants.
+        sealed: how many events the newest checkpoint in the ledger is of; None without one.
     """
 
     _also: ClassVar = ("ok",)
@@ -38,6 +43,7 @@ class VerificationReport(Jsonable):
     accounts: int
     head: int
     accepted_clocks: tuple[AcceptedClock, ...] = ()
+    sealed: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -45,13 +51,19 @@ class VerificationReport(Jsonable):
         return not self.findings
 
 
-def verify(store: Store, progress: Callable[[int], object] | None = None) -> VerificationReport:
+def verify(
+    store: Store,
+    check_seals: CheckSeals,
+    progress: Callable[[int], object] | None = None,
+) -> VerificationReport:
     """See `ModLog.verify`."""
     findings: list[Finding] = []
     with store.snapshot() as reader:
         database, session = store.database, reader.session
         for check in (*CHECKS, check_answers, check_sweeps_whole):
             findings += check(database, session)
+        sealed, altered = check_seals(reader)
+        findings += altered
         accounts, differing = _replayed(database, session, progress)
         findings += differing
         return VerificationReport(
@@ -60,6 +72,7 @@ def verify(store: Store, progress: Callable[[int], object] | None = None) -> Ver
             accounts=accounts,
             head=reader.head().position,
             accepted_clocks=tuple(accepted_clocks(database, session)),
+            sealed=sealed,
         )
 
 

@@ -24,11 +24,11 @@ from modlog._services.archive.archives import Archives
 from modlog._services.blocks import numbered
 from modlog._services.clock import accept_clock
 from modlog._services.commands import Commands
+from modlog._services.evidence.surface import Evident
 from modlog._services.exports.exporting import Exports
 from modlog._services.forensics.questions import Forensics
 from modlog._services.import_outcomes import IngestOutcome, OnRefused
 from modlog._services.imports import EXAMPLE, ingest
-from modlog._services.integrity import VerificationReport, verify
 from modlog._services.projections import Projections
 from modlog._services.reverts.plans import (
     OnConflict,
@@ -91,7 +91,7 @@ def open_ledger(
     return ModLog(Work(store, checked_clock(clock), guardrails or Guardrails()))
 
 
-class ModLog(Commands, Forensics, Exports, Adoption, Archives, Projections):
+class ModLog(Commands, Forensics, Exports, Adoption, Archives, Evident, Projections):
     """A ledger of account lifecycle events.
 
     May be shared between threads, and used as a context manager that closes it. Each command
@@ -299,18 +299,6 @@ class ModLog(Commands, Forensics, Exports, Adoption, Archives, Projections):
             strict=strict,
             on_refused=on_refused,
         )
-
-    def verify(self, progress: Callable[[int], object] | None = None) -> VerificationReport:
-        """Check the ledger against itself, as of one moment.
-
-        Positions and versions have no gaps, instants grow, every event can be read, the
-        projection is what a replay of the events gives, keys lead to events, and the database
-        still refuses changes.
-
-        Args:
-            progress: called now and then with the number of accounts replayed so far.
-        """
-        return verify(self._work.store, checked_callable(progress, "progress"))
 
     def rebuild(self, progress: Callable[[int], object] | None = None) -> int:
         """Make the current state again from the events, in one transaction.

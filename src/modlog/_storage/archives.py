@@ -42,6 +42,8 @@ EVENT_COLUMNS: Final = (
     "state",
 )
 REVERT_COLUMNS: Final = ("batch_id", "head", "selection")
+SECRET_COLUMNS: Final = ("name", "value")
+CHECKPOINT_COLUMNS: Final = ("size", "note")
 
 
 @frozen
@@ -90,6 +92,16 @@ def events_in(reader: Reader, part: Range) -> list[Row]:
 def acts_in(reader: Reader, part: Range) -> list[Row]:
     """The acts that begin in a range, in the columns `ACT_COLUMNS`."""
     return _rows(reader, "acts", ACT_COLUMNS, "number > ? AND number <= ?", part.after, part.last)
+
+
+def acts_of(reader: Reader, part: Range) -> list[Row]:
+    """The acts of the events of a range, in the columns `ACT_COLUMNS`."""
+    table = reader.database.table
+    return reader.session.rows(
+        f"SELECT {', '.join(ACT_COLUMNS)} FROM {table('acts')} WHERE number IN"
+        f" (SELECT act FROM {table('events')} WHERE position > ? AND position <= ?)",
+        (part.after, part.last),
+    )
 
 
 def seal_of(reader: Reader, position: int) -> str:
@@ -201,6 +213,9 @@ KEPT: Final[Mapping[str, Kept]] = {
     "clocks": Kept("clocks", CLOCK_COLUMNS, "position >= :after AND position < :last"),
     "sweep_targets": Kept("sweep_targets", TARGET_COLUMNS, read=targets_of),
     "sweep_outcomes": Kept("sweep_outcomes", OUTCOME_COLUMNS, read=outcomes_of),
+    "secrets": Kept("secrets", SECRET_COLUMNS, "name IS NOT NULL", is_whole=True),
+    # Of tiles nothing is kept: they follow from the events. A checkpoint may be made any time.
+    "checkpoints": Kept("checkpoints", CHECKPOINT_COLUMNS, "size <= :last", is_whole=True),
     "reverts": Kept("reverts", REVERT_COLUMNS, "head <= :last", is_whole=True),
     "rejections": Kept("keys", KEY_COLUMNS, "position IS NULL", is_whole=True),
 }

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 from attrs import field, frozen
 
@@ -15,6 +15,8 @@ from modlog._storage.scripts import Scripts
 
 Row = tuple[Any, ...]
 _C = TypeVar("_C")
+# What only one does at a time, beside those who append.
+Turns = Literal["tables", "seals"]
 
 # How long who writes waits for others, in seconds, if the caller does not say.
 LOCK_TIMEOUT: Final = 60.0
@@ -205,8 +207,8 @@ class Database(Protocol):
         """
         ...
 
-    def lock_schema(self, session: Session) -> None:
-        """Keep others from making tables until the transaction ends."""
+    def alone(self, session: Session, at: Turns) -> None:
+        """Keep others from the same work until the transaction ends; appends go on."""
         ...
 
     def make_room(self, session: Session) -> None:

@@ -31,7 +31,7 @@ def ensure_tables(database: Database, *, may_create: bool) -> None:
 
 
 def _make(database: Database, session: Session) -> None:
-    database.lock_schema(session)
+    database.alone(session, "tables")
     missing = _missing(database, session)  # another process may have been quicker
     if not missing:
         return

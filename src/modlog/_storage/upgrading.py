@@ -54,7 +54,7 @@ def upgrade_tables(database: Database, session: Session) -> tuple[int, tuple[Mig
     Raises:
         SchemaError: as `plan_upgrade`; or the files do not lead to the shape that they should.
     """
-    database.lock_schema(session)
+    database.alone(session, "tables")
     version, migrations = plan_upgrade(database, session)
     if migrations:
         database.lock_head(session)

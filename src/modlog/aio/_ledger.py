@@ -264,6 +264,7 @@ class AsyncModLog(Beside[ModLog]):
     verify = read(ModLog.verify)
     rebuild = written(ModLog.rebuild)
     accept_clock = written(ModLog.accept_clock)
+    seal = written(ModLog.seal)
 
 
 def _bare(one: AsyncView | AsyncModLog) -> View | ModLog:

@@ -8,11 +8,10 @@ nobody can guess it from the leaf; what was proven stays proven.
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -22,6 +21,8 @@ from modlog._errors import EvidenceError
 
 # Of the leaf's form. Another one would be another leaf.
 FORM: Final = 1
+# Bytes of a salt.
+SALT: Final = 32
 _PLAIN: Final = re.compile(r"[a-z._]+")
 _NAMES: Final = frozenset(
     ("act", "data", "occurred_at", "personal", "position", "recorded_at", "stream", "type", "v")
@@ -42,22 +43,20 @@ class Salts:
 
     def stream(self, content: bytes) -> bytes:
         """The salt of a stream's `stream_bytes`: one for all its events."""
-        return self._derived(b"stream", content)
+        return self._derived(b"stream", content, SALT)
 
-    def act(self, number: int) -> bytes:
-        """The salt of the act whose first event has that position."""
-        return self._derived(b"act", number.to_bytes(8))
+    def act(self, content: bytes) -> bytes:
+        """The salt of an act's bytes: one for all its events, wherever they stand."""
+        return self._derived(b"act", content, SALT)
 
-    def data(self, position: int) -> bytes:
-        """The salt of the structure of the event at a position."""
-        return self._derived(b"data", position.to_bytes(8))
+    def event(self, position: int) -> tuple[bytes, bytes]:
+        """The salts of the structure and of the personal values of the event at a position."""
+        both = self._derived(b"event", position.to_bytes(8), 2 * SALT)
+        return both[:SALT], both[SALT:]
 
-    def personal(self, position: int) -> bytes:
-        """The salt of the personal values of the event at a position."""
-        return self._derived(b"personal", position.to_bytes(8))
-
-    def _derived(self, purpose: bytes, what: bytes) -> bytes:
-        return hmac.digest(self.secret, purpose + b"\0" + what, "sha256")
+    def _derived(self, purpose: bytes, what: bytes, size: int) -> bytes:
+        # Keyed BLAKE2b (RFC 7693), with its field for what a hash is for.
+        return blake2b(what, digest_size=size, key=self.secret, person=purpose).digest()
 
 
 def commitment(salt: bytes, content: bytes) -> str:

@@ -23,6 +23,8 @@ from modlog._domain.evidence.notes import (
 )
 from modlog._domain.values import shown
 from modlog._errors import EvidenceError, InvalidInputError, ProofError
+from modlog._services.evidence.files import content_of
+from modlog._services.putting import named, put_in_place
 
 _PRIVATE: Final = "PRIVATE+KEY+"
 _SEED_BYTES: Final = 32
@@ -119,8 +121,8 @@ class SigningKey:
         """
         if self.kind != COSIGNATURE:
             raise EvidenceError(
-                f"the key {shown(self.name)} is a ledger's: modlog key generate --witness makes "
-                "one that cosigns"
+                f"the key {shown(self.name)} is a ledger's: modlog key generate --for-witness "
+                "makes one that cosigns"
             )
         made = self._private().sign(_cosigned(text, timestamp))
         return self._signature(timestamp.to_bytes(_TIME_BYTES) + made)
@@ -196,15 +198,31 @@ def check_quorum(note: Note, witnesses: Sequence[VerifierKey], quorum: int) -> N
         raise EvidenceError(f"{quorum} witnesses have to cosign it; of those known did: {names}")
 
 
+def seen_at(note: Note, witnesses: Sequence[VerifierKey]) -> int | None:
+    """When the last of the witnesses that cosigned a note says it was seen; none if none did.
+
+    Returns:
+        seconds since 1970.
+
+    Raises:
+        ProofError: a cosignature is wrong.
+    """
+    ids = {(key.name, key.key_id) for key in signers(note, witnesses)}
+    times = [
+        int.from_bytes(one.content[:_TIME_BYTES])
+        for one in note.signatures
+        if (one.name, one.key_id) in ids
+    ]
+    return max(times, default=None)
+
+
 def key_file(path: str | PathLike[str]) -> str:
     """The line in the file of a key.
 
     Raises:
-        EvidenceError: it is no text of a line.
-        OSError: it cannot be read.
+        EvidenceError: it cannot be read, or is no text of a line.
     """
-    with Path(path).open("rb") as file:
-        content = file.read(_MAX_FILE + 1)
+    content = content_of(path, _MAX_FILE)
     try:
         text = content.decode().strip()
     except UnicodeDecodeError:
@@ -212,6 +230,31 @@ def key_file(path: str | PathLike[str]) -> str:
     if not text or len(content) > _MAX_FILE or "\n" in text:
         raise EvidenceError(f"{shown(os.fspath(path))} is no file of a key: that is one line")
     return text
+
+
+def write_keys(key: SigningKey, path: str | PathLike[str], *, force: bool = False) -> str:
+    """Write a key to a file that its owner alone may read, and the public one beside it.
+
+    Returns:
+        the path of the public key: the other's with .pub.
+
+    Raises:
+        InvalidInputError: a file is there already, without `force`.
+        OSError: they cannot be written.
+    """
+    private = os.fspath(path)
+    public = f"{private}.pub"
+    for name in (private, public):
+        if Path(name).exists() and not force:
+            raise InvalidInputError(
+                f"{shown(name)} is there already: name another file, or say force=True to replace "
+                "it; what it has signed stays signed by it"
+            )
+    for name, line, mode in ((private, key.text, 0o600), (public, key.verifier.text, 0o644)):
+        with named(name), put_in_place(Path(name), force=force) as part:
+            part.touch(mode)
+            part.write_text(f"{line}\n")
+    return public
 
 
 def signing_key(key: SigningKey | str | PathLike[str]) -> SigningKey:

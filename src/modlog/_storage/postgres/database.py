@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import select
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property, partial
 from typing import Any, Final
@@ -17,7 +17,7 @@ import psycopg
 
 from modlog._domain.values import shown
 from modlog._errors import InvalidInputError, SchemaError, StoreUnavailableError
-from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, elsewhere
+from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, Turns, elsewhere
 from modlog._storage.postgres.connecting import Options, connected
 from modlog._storage.postgres.errors import (
     check_outcome_known,
@@ -32,8 +32,8 @@ from modlog._storage.scripts import Scripts
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _PREFIX: Final = "modlog_"
-# The name of modlog among advisory locks: "modlog" in ASCII.
-ADVISORY: Final = 120325193625447
+# The names of modlog among advisory locks: "modlog" in ASCII, and the next.
+ADVISORY: Final[Mapping[Turns, int]] = {"tables": 120325193625447, "seals": 120325193625448}
 # From this many rows on, COPY is faster than a statement for each.
 _COPY_FROM: Final = 20
 _CLOCK: Final = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS clock"
@@ -251,8 +251,8 @@ class PostgresDatabase:
         found = session.row("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,))
         return found is not None
 
-    def lock_schema(self, session: Session) -> None:
-        session.run("SELECT pg_advisory_xact_lock(?)", (ADVISORY,))
+    def alone(self, session: Session, at: Turns) -> None:
+        session.run("SELECT pg_advisory_xact_lock(?)", (ADVISORY[at],))
 
     def make_room(self, session: Session) -> None:
         if not self._has_schema(session):
@@ -270,8 +270,11 @@ class PostgresDatabase:
     def found_columns(self, session: Session) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for table, column in session.rows(
-            "SELECT table_name, column_name FROM information_schema.columns"
-            " WHERE table_schema = ? AND table_name = ANY(?) ORDER BY ordinal_position",
+            # information_schema tells a role only of tables on which it may do something.
+            "SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_namespace AS n"
+            " ON n.oid = c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid"
+            " WHERE n.nspname = ? AND c.relname = ANY(?) AND a.attnum > 0"
+            " AND NOT a.attisdropped ORDER BY a.attnum",
             (self._schema, [_PREFIX + name for name in self.scripts.columns()]),
         ):
             found.setdefault(table.removeprefix(_PREFIX), []).append(column)

@@ -14,7 +14,16 @@ from typing import Any, Final
 import orjson
 
 from modlog._errors import InvalidInputError, StoreUnavailableError
-from modlog._storage.database import LOCK_TIMEOUT, Head, Pool, Row, Session, closed, elsewhere
+from modlog._storage.database import (
+    LOCK_TIMEOUT,
+    Head,
+    Pool,
+    Row,
+    Session,
+    Turns,
+    closed,
+    elsewhere,
+)
 from modlog._storage.scripts import Scripts
 from modlog._storage.sqlite.copying import copy
 from modlog._storage.sqlite.errors import translated, translation
@@ -249,8 +258,8 @@ class SQLiteDatabase:
     def check_place(self, session: Session) -> None:
         del session  # connecting has made the file, or refused to
 
-    def lock_schema(self, session: Session) -> None:
-        pass  # `writing` has SQLite's own lock already
+    def alone(self, session: Session, at: Turns) -> None:
+        pass  # `beginning` has SQLite's own lock already
 
     def make_room(self, session: Session) -> None:
         pass

@@ -1,0 +1,149 @@
+"""One walk through the log: its events beside what was sealed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from attrs import Factory, define, frozen
+
+from modlog._domain.evidence.tiles import FULL, WIDTH, Edge, Tile
+from modlog._domain.evidence.trees import SIZE
+from modlog._storage.archives import Range
+from modlog._storage.checks import MOST, Finding
+from modlog._storage.evidence import MARK, MARKED, PAGE, Evidence, Leaf, Leaves, Stored
+from modlog._storage.reading import Reader
+
+# Differences that are kept to be named; of more it is told how many there are.
+KEPT: Final = 2_000
+_MARKS: Final = MARK * len(MARKED)
+# Stands for the leaf of an event that is gone, so that the tree goes on and leads elsewhere.
+_GONE: Final = bytes(SIZE)
+
+
+@frozen
+class Difference:
+    """A position at which something else stands than was sealed.
+
+    Attributes:
+        position: of both.
+        event: what stands there now; none if nothing does.
+        marks: of what was sealed there; none of this length if the tile is gone.
+    """
+
+    position: int
+    event: Stored | None
+    marks: bytes
+
+
+@define
+class Comparison:
+    """What a walk through the log found.
+
+    Attributes:
+        roots: of the tree, by its size, for those sizes that were asked for.
+        differences: the first of them.
+        number: how many there are.
+        findings: about the tiles themselves.
+        last: the last position that was sealed in a tile, or recorded.
+    """
+
+    roots: dict[int, bytes] = Factory(dict)
+    differences: list[Difference] = Factory(list)
+    number: int = 0
+    findings: list[Finding] = Factory(list)
+    last: int = 0
+
+    def found(self, message: str) -> None:
+        """Take note of something about the tiles."""
+        if len(self.findings) < MOST:
+            self.findings.append(Finding(check="tiles", message=message))
+
+
+@define
+class Comparing:
+    """The walk.
+
+    Attributes:
+        sizes: of the trees whose roots are wanted.
+        progress: is told how many events were looked at.
+    """
+
+    reader: Reader
+    evidence: Evidence
+    sizes: Sequence[int]
+    progress: Callable[[int], object] | None = None
+    _edge: Edge = Factory(Edge)
+    _found: Comparison = Factory(Comparison)
+    _sealed: int = 0
+
+    def run(self) -> Comparison:
+        """Compare everything."""
+        found, self._sealed = self._found, self.evidence.kept
+        found.last = max(self._sealed, self.evidence.last_event)
+        for level, number in self.evidence.strangers(found.last):
+            found.found(f"tile {number} of level {level} is of no event")
+        if 0 in self.sizes:
+            found.roots[0] = self._edge.root
+        for after in range(0, found.last, PAGE):
+            part = Range(after, min(after + PAGE, found.last))
+            self._add(part, [*self._hashes(part)])
+            if self.progress:
+                self.progress(part.last)
+        return found
+
+    def _hashes(self, part: Range) -> Iterator[bytes]:
+        """The hashes of the leaves of a range: as sealed, or else as they are now."""
+        leaves = Leaves(self.evidence.needed_salts)
+        events = {event.position: event for event in self.evidence.stored(self.reader, part)}
+        tiles = self.evidence.tiles(part)
+        for position in range(part.after + 1, part.last + 1):
+            number, at = divmod(position - 1, WIDTH)
+            if at == 0:
+                tile = self._checked(tiles.get(number), number)
+            event = events.get(position)
+            fresh = leaves.of(event) if event else None
+            if tile is None:
+                yield fresh.hash if fresh else _GONE
+                continue
+            hashes, marks = tile
+            sealed = hashes[at * SIZE : (at + 1) * SIZE]
+            self._compare(position, event, fresh, sealed, marks[at * _MARKS : (at + 1) * _MARKS])
+            yield sealed
+
+    def _checked(self, tile: tuple[bytes, bytes] | None, number: int) -> tuple[bytes, bytes] | None:
+        if tile and (len(tile[0]), len(tile[1])) == (FULL, _MARKS * WIDTH):
+            return tile
+        if (number + 1) * WIDTH <= self._sealed or tile:
+            what = "is cut or longer than it may be" if tile else "is gone"
+            self._found.found(f"tile {number} of level 0 {what}: its events are compared with none")
+        return None
+
+    def _compare(
+        self, position: int, event: Stored | None, fresh: Leaf | None, sealed: bytes, marks: bytes
+    ) -> None:
+        if fresh and fresh.hash == sealed:
+            if fresh.marks != marks:
+                self._found.found(f"the marks of event {position} in its tile were changed")
+            return
+        self._found.number += 1
+        if self._found.number <= KEPT:
+            self._found.differences.append(Difference(position, event, marks))
+
+    def _add(self, part: Range, hashes: list[bytes]) -> None:
+        """Add leaves to the tree, and take its root wherever it is wanted."""
+        stops = [size for size in self.sizes if part.after < size < part.last]
+        before = part.after
+        for stop in (*stops, part.last):
+            for tile, content in self._edge.append(hashes[before - part.after : stop - part.after]):
+                self._check_above(tile, content)
+            if stop in self.sizes:
+                self._found.roots[stop] = self._edge.root
+            before = stop
+
+    def _check_above(self, tile: Tile, content: bytes) -> None:
+        if tile.level and (tile.index + 1) * WIDTH ** (tile.level + 1) <= self._sealed:
+            stored = self.evidence.tile(tile.level, tile.index)
+            if stored != content:
+                what = "is gone" if stored is None else "does not follow from those below"
+                self._found.found(f"tile {tile.index} of level {tile.level} {what}")

@@ -1,0 +1,111 @@
+"""What a ledger offers those who must not have to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+
+from modlog._domain.values import checked_callable
+from modlog._errors import InvalidInputError
+from modlog._services.evidence.keys import SigningKey, signing_key
+from modlog._services.evidence.outside import Target, outside
+from modlog._services.evidence.sealing import Sealing, SealOutcome, SealProgress
+from modlog._services.evidence.verifying import GivenCheckpoint, KeyFile, Seals, given
+from modlog._services.integrity import VerificationReport, verify
+from modlog._services.work import Work
+from modlog._storage.checks import Finding
+from modlog._storage.reading import Reader
+
+
+class Evident:
+    """The log made tamper-evident."""
+
+    _work: Work
+
+    def seal(
+        self,
+        key: SigningKey | str | PathLike[str],
+        to: Target | None = None,
+        *,
+        progress: Callable[[SealProgress], object] | None = None,
+    ) -> SealOutcome:
+        """Sign what is recorded so far: bring the tree over the log up to its head.
+
+        It reads what was recorded since the last seal, and keeps tiles of the tree and a signed
+        checkpoint in the ledger. Commands go on meanwhile; of two sealers each does its part.
+        A checkpoint is worth something where nobody who may write to the database can change it:
+        what is altered before it lies there, nobody can tell. If the last checkpoint in the
+        ledger, or the one that lies outside, is of other events than there are now, nothing is
+        signed.
+
+        Args:
+            key: a `SigningKey`, or the path of its file. Its name is the origin of the ledger's
+                checkpoints; a new key has the same name.
+            to: where the checkpoint is kept outside: the path or file:// URL of a file or of a
+                folder (it gets `checkpoint`, and all of them in `checkpoints/`), or a callable,
+                which is given the text of the note.
+            progress: called after every 25,600 events with a `SealProgress`.
+
+        Raises:
+            ConcurrencyError: another sealer has signed more meanwhile.
+            EvidenceError: no signing key, or that of another ledger; or what lies outside is no
+                checkpoint of this ledger.
+            InvalidInputError: cryptography is not installed, a place that is none; or inside a
+                transaction of this ledger, of which nothing is committed.
+            ProofError: the log does not begin with what was signed before.
+            OSError: a file cannot be written.
+        """
+        if self._work.writer() is not None:
+            raise InvalidInputError(
+                "seal() signs what is committed: call it outside of transaction() and within()"
+            )
+        checked_callable(progress, "progress")
+        return Sealing(self._work.store, signing_key(key), outside(to), progress).run()
+
+    def verify(
+        self,
+        progress: Callable[[int], object] | None = None,
+        *,
+        checkpoints: Sequence[GivenCheckpoint] | GivenCheckpoint = (),
+        key: KeyFile | None = None,
+        witnesses: Sequence[KeyFile] = (),
+        quorum: int | None = None,
+    ) -> VerificationReport:
+        """Check the ledger against itself and its seals, as of one moment.
+
+        Positions and versions have no gaps, instants grow, every event can be read, the
+        projection is what a replay of the events gives, keys lead to events, and the database
+        still refuses changes. What was sealed is what stands there: each event is read afresh and
+        compared with its leaf in the tree, and the tree with every checkpoint.
+
+        Whoever may write to the database can write there what he likes, checkpoints included:
+        give those that lay elsewhere.
+
+        Args:
+            progress: called now and then with the number of events that were compared with the
+                seals, and then of accounts replayed, so far.
+            checkpoints: signed checkpoints that lay outside of the database: paths of their
+                files, texts, or what `seal` gave; one or several.
+            key: the ledger's public key, or the path of its file. With it the signatures of the
+                checkpoints in the ledger are checked as well.
+            witnesses: public keys of witnesses whose cosignatures the checkpoints have; an event
+                that is not in a checkpoint, and says it was recorded more than five minutes
+                before a witness saw that, is back-dated.
+            quorum: how many of them must have cosigned; all, if left out.
+
+        Returns:
+            all that was found; what could be checked and is wrong is a finding.
+
+        Raises:
+            EvidenceError: it could not be checked: no key or checkpoint, one of another ledger,
+                not signed by this key, or cosigned by too few.
+            InvalidInputError: checkpoints without a key, or something else than these.
+            ProofError: the signature of a checkpoint is wrong: it, or its text, was changed.
+        """
+        progress = checked_callable(progress, "progress")
+        beside = given(checkpoints, key, witnesses, quorum)
+
+        def check_seals(reader: Reader) -> tuple[int | None, list[Finding]]:
+            return Seals(reader, beside, progress).run()
+
+        return verify(self._work.store, check_seals, progress)

@@ -1,0 +1,285 @@
+"""What a ledger keeps of its seals, and the leaves of its events as they are stored now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from attrs import Factory, define, field, frozen
+
+from modlog._domain.evidence.leaves import Salts, commitment, leaf, stream_bytes
+from modlog._domain.evidence.tiles import WIDTH, Tile
+from modlog._domain.evidence.trees import leaf_hash
+from modlog._errors import EvidenceError
+from modlog._storage.archives import EVENT_COLUMNS, Range, acts_of, events_in
+from modlog._storage.codec import ACT_COLUMNS, canonical
+from modlog._storage.database import Database, Row, Session
+from modlog._storage.reading import Reader
+
+# Events that are read, and sealed or compared, at a time.
+PAGE: Final = 100 * WIDTH
+# What is kept of each commitment of a leaf, in bytes, to tell later which one differs.
+MARK: Final = 4
+# The order of the marks of a leaf: of what is the same wherever the event stands, and what is not.
+MARKED: Final = ("stream", "act", "data", "personal")
+_SALTS: Final = "salts"
+_NOTHING: Final = bytes(MARK)
+_WHO: Final = ACT_COLUMNS[1:]
+
+
+@frozen
+class Stored:
+    """An event as it is stored, in the bytes that are committed to.
+
+    Attributes:
+        row: in the columns `EVENT_COLUMNS`.
+        act: of its act, in the columns `ACT_COLUMNS`; none if the act is gone.
+        stream_bytes: of its stream.
+        act_bytes: of its act.
+    """
+
+    row: Row
+    act: Row
+    stream_bytes: bytes
+    act_bytes: bytes
+
+    @property
+    def position(self) -> int:
+        """Where it stands."""
+        return int(self.row[0])
+
+    @property
+    def structure(self) -> bytes | None:
+        """What is stored of its structure; of another program's event, what that has stored."""
+        data, state = self.row[7], self.row[9]
+        parts = [] if data is None else [data.encode()]
+        parts += [] if state is None else [bytes(state)]
+        return b"\0".join(parts) if parts else None
+
+    @property
+    def personal(self) -> bytes | None:
+        """What is stored of its personal values."""
+        text = self.row[8]
+        return None if text is None else text.encode()
+
+
+@frozen
+class Leaf:
+    """The leaf of an event, and what its marks are."""
+
+    entry: bytes
+    marks: bytes
+
+    @property
+    def hash(self) -> bytes:
+        """The hash of the leaf."""
+        return leaf_hash(self.entry)
+
+
+@define
+class Leaves:
+    """Makes leaves of stored events, of each stream and act among them only once."""
+
+    salts: Salts
+    _streams: dict[bytes, str] = Factory(dict)
+    _acts: dict[bytes, str] = Factory(dict)
+
+    def of(self, event: Stored, position: int | None = None) -> Leaf:
+        """The leaf of an event, where it stands or at another position."""
+        row, at = event.row, position or event.position
+        stream, act = self._stream(event.stream_bytes), self._act(event.act_bytes)
+        of_data, of_personal = self.salts.event(at)
+        structure, personal = event.structure, event.personal
+        data = None if structure is None else commitment(of_data, structure)
+        private = None if personal is None else commitment(of_personal, personal)
+        recorded_at = event.act[1] if event.act else 0
+        entry = leaf(
+            position=at,
+            version=row[4],
+            type_name=event.act[2] if event.act else "",
+            recorded_at=recorded_at,
+            occurred_at=recorded_at if row[6] is None else row[6],
+            stream=stream,
+            act=act,
+            data=data,
+            personal=private,
+        )
+        return Leaf(entry, _marks(stream, act, data, private))
+
+    def _stream(self, content: bytes) -> str:
+        found = self._streams.get(content)
+        if found is None:
+            found = self._streams[content] = commitment(self.salts.stream(content), content)
+        return found
+
+    def _act(self, content: bytes) -> str:
+        found = self._acts.get(content)
+        if found is None:
+            found = self._acts[content] = commitment(self.salts.act(content), content)
+        return found
+
+
+def _marks(*commitments: str | None) -> bytes:
+    return b"".join(
+        _NOTHING if one is None else bytes.fromhex(one[: 2 * MARK]) for one in commitments
+    )
+
+
+def act_bytes(act: Row) -> bytes:
+    """What is committed to of an act: all its columns but its number, as canonical JSON."""
+    return canonical(dict(zip(_WHO, act[1:], strict=True)))
+
+
+@define
+class Evidence:
+    """The tables of seals in one session."""
+
+    database: Database
+    session: Session
+    _salts: Salts | None = field(default=None, repr=False)
+
+    # Salts
+
+    @property
+    def salts(self) -> Salts | None:
+        """What hides the parts of leaves; none before the first seal."""
+        if self._salts is None:
+            row = self.session.row(
+                f"SELECT value FROM {self._table('secrets')} WHERE name = ?", (_SALTS,)
+            )
+            self._salts = Salts(bytes(row[0])) if row else None
+        return self._salts
+
+    @property
+    def needed_salts(self) -> Salts:
+        """The same, where there was a seal.
+
+        Raises:
+            EvidenceError: there was none.
+        """
+        if self.salts is None:
+            raise EvidenceError(
+                "this ledger has no seal yet: modlog seal --key FILE makes the first"
+            )
+        return self.salts
+
+    def keep_secret(self, secret: bytes) -> None:
+        """Keep what salts are derived from, once for all."""
+        self.session.run(
+            f"{self.database.insert_into('secrets')} (name, value) VALUES (?, ?)",
+            (_SALTS, secret),
+        )
+
+    # Tiles
+
+    @property
+    def sealed(self) -> int:
+        """How many leaves the full tiles have."""
+        row = self.session.row(f"SELECT max(number) FROM {self._table('tiles')} WHERE level = 0")
+        return 0 if row is None or row[0] is None else WIDTH * (int(row[0]) + 1)
+
+    @property
+    def kept(self) -> int:
+        """The same, however far apart the tiles that are there may be said to stand."""
+        row = self.session.row(f"SELECT count(*) FROM {self._table('tiles')} WHERE level = 0")
+        return 0 if row is None else WIDTH * int(row[0])
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        """The hashes of a full tile."""
+        row = self.session.row(
+            f"SELECT hashes FROM {self._table('tiles')} WHERE level = ? AND number = ?",
+            (level, number),
+        )
+        return None if row is None else bytes(row[0])
+
+    def tiles(self, part: Range) -> dict[int, tuple[bytes, bytes]]:
+        """The hashes and marks of the tiles of level 0 that begin in a range of positions."""
+        rows = self.session.rows(
+            f"SELECT number, hashes, parts FROM {self._table('tiles')}"
+            " WHERE level = 0 AND number >= ? AND number < ?",
+            (-(-part.after // WIDTH), -(-part.last // WIDTH)),
+        )
+        return {number: (bytes(hashes), bytes(parts or b"")) for number, hashes, parts in rows}
+
+    def strangers(self, size: int) -> list[Row]:
+        """The places of tiles that a tree of so many leaves does not have yet."""
+        return self.session.rows(
+            f"SELECT level, number FROM {self._table('tiles')} WHERE level < 0 OR number < 0"
+            " OR level > 7 OR CAST(number AS BIGINT) >="
+            f" CASE level{_fulls(size)} ELSE 0 END ORDER BY level, number LIMIT 10"
+        )
+
+    def keep_tiles(self, tiles: Sequence[tuple[Tile, bytes, bytes | None]]) -> None:
+        """Keep full tiles, with the marks of those of level 0."""
+        rows = [(tile.level, tile.index, hashes, marks) for tile, hashes, marks in tiles]
+        if rows:
+            self.database.load(self.session, "tiles", ("level", "number", "hashes", "parts"), rows)
+
+    # Checkpoints
+
+    @property
+    def last_checkpoint(self) -> tuple[int, str] | None:
+        """The size and the note of the newest."""
+        row = self.session.row(
+            f"SELECT size, note FROM {self._table('checkpoints')} ORDER BY size DESC LIMIT 1"
+        )
+        return None if row is None else (int(row[0]), str(row[1]))
+
+    def checkpoints(self) -> Iterator[tuple[int, str]]:
+        """The sizes and the notes of all, from the smallest on."""
+        after = -1
+        while rows := self.session.rows(
+            f"SELECT size, note FROM {self._table('checkpoints')} WHERE size > ?"
+            " ORDER BY size LIMIT 1000",
+            (after,),
+        ):
+            yield from rows
+            after = rows[-1][0]
+
+    def keep_checkpoint(self, size: int, note: str) -> None:
+        """Keep what was signed."""
+        self.session.run(
+            f"{self.database.insert_into('checkpoints')} (size, note) VALUES (?, ?)", (size, note)
+        )
+
+    # Events
+
+    def stored(self, reader: Reader, part: Range) -> list[Stored]:
+        """The events of a range as they are stored, in order."""
+        acts = {act[0]: (act, act_bytes(act)) for act in acts_of(reader, part)}
+        streams: dict[int, bytes] = {}
+        found = []
+        for row in events_in(reader, part):
+            stream = streams.get(row[1])
+            if stream is None:
+                stream = streams[row[1]] = stream_bytes(row[2], row[3])
+            act, content = acts.get(row[5], ((), b""))
+            found.append(Stored(row, act, stream, content))
+        return found
+
+    @property
+    def last_event(self) -> int:
+        """The position of the last event that is there, whatever the log's end is said to be."""
+        row = self.session.row(f"SELECT max(position) FROM {self._table('events')}")
+        return 0 if row is None or row[0] is None else int(row[0])
+
+    def recorded_before(self, size: int, instant: int) -> int | None:
+        """The first event after so many that says it was recorded before an instant."""
+        table = self.database.table
+        row = self.session.row(
+            f"SELECT e.position FROM {table('events')} AS e JOIN {table('acts')} AS a"
+            " ON a.number = e.act WHERE e.position > ? AND a.recorded_at < ?"
+            " ORDER BY e.position LIMIT 1",
+            (size, instant),
+        )
+        return None if row is None else int(row[0])
+
+    def _table(self, name: str) -> str:
+        return self.database.table(name)
+
+
+def _fulls(size: int) -> str:
+    return "".join(f" WHEN {level} THEN {size >> 8 * (level + 1)}" for level in range(8))
+
+
+assert EVENT_COLUMNS[7:] == ("data", "personal", "state"), "as `Stored` reads them"

@@ -230,6 +230,14 @@ async def archived(log):
         assert (await log.archive(folder)).last == await log.head
 
 
+async def sealed(log):
+    outcome = await log.seal(modlog.SigningKey.generate("example.com/ledger"))
+    assert (await log.prove(1)).size == outcome.size
+    assert (await log.prove_consistency(outcome)).size == outcome.size
+    with TemporaryDirectory() as folder:
+        assert (await log.bundle(folder)).size == outcome.size
+
+
 async def reported(log):
     report = await log.report()
     assert [line.impact for line in report.lines] == await whole(report.impact.lines())
@@ -282,7 +290,7 @@ CALLS = {
     "reconcile": compared,
     "verify": lambda log: log.verify(),
     "rebuild": lambda log: log.rebuild(),
-    "seal": lambda log: log.seal(modlog.SigningKey.generate("example.com/ledger")),
+    "seal, prove, prove_consistency, bundle": sealed,
 }
 
 

@@ -43,6 +43,7 @@ STAGES = {
     "sweep execute": "approved",
     "accept-clock": "ahead",
     "archive verify": "archived",
+    **dict.fromkeys(("prove", "verify-proof", "witness"), "sealed"),
     "archive restore": "archived",
 }
 
@@ -65,8 +66,20 @@ def begin(path, stage):
                 plan.approve(actor=Actor.human("qiu"))
             if stage in ("done", "archived"):
                 plan.execute(actor=WAN)
+        if stage == "sealed":
+            seal(log, path.parent)
         if stage == "archived":
             log.archive(path.parent / "archive")
+
+
+def seal(log, folder):
+    """What stands beside a ledger that is sealed."""
+    key = modlog.SigningKey.parse((folder / "ledger.key").read_text())
+    witness = modlog.SigningKey.generate("witness.example", witness=True)
+    (folder / "witness.key").write_text(witness.text)
+    (folder / "ledger.key.pub").write_text(key.verifier.text)
+    log.seal(key, folder / "checkpoint")
+    (folder / "receipt.tlog-proof").write_text(log.prove(1).text)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from functools import cached_property
 from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
 from attrs import define, field, frozen
@@ -225,6 +225,27 @@ def projected(world: World):
 
 RECORD = lambda **more: lambda w: {"do": "note", "account_id": w.account(), "text": "t"} | more  # noqa: E731
 
+
+def sealed(world: World) -> modlog.ModLog:
+    world.log.seal(KEY)
+    return world.log
+
+
+def bundled(world: World):
+    def bundle(**given):
+        with TemporaryDirectory() as folder:
+            return sealed(world).bundle(folder, **given)
+
+    return bundle
+
+
+def bundle_of(world: World) -> str:
+    folder = mkdtemp(prefix="modlog-")
+    sealed(world).bundle(folder)
+    return folder
+
+
+WITNESS = modlog.SigningKey.generate("witness.example", witness=True)
 KEY = modlog.SigningKey.generate("example.com/ledger")
 CALLS: dict[str, Call] = {
     "open": Call(lambda w: opened, left_out=("url", "schema")),  # tests/test_opening.py
@@ -297,6 +318,28 @@ CALLS: dict[str, Call] = {
     "ModLog.to_arrow": on_log("to_arrow"),
     "ModLog.archive": Call(archived, left_out=("target",)),  # tests/test_archive.py
     "ModLog.seal": on_log("seal", lambda w: {"key": KEY}, left_out=("to",)),  # tests/test_seals.py
+    "ModLog.prove": Call(lambda w: sealed(w).prove, lambda w: {"position": 1}),
+    "ModLog.prove_consistency": Call(
+        lambda w: sealed(w).prove_consistency, lambda w: {"since": w.log.seal(KEY)}
+    ),
+    "ModLog.bundle": Call(bundled, left_out=("folder",)),  # tests/test_proofs.py
+    "verify_proof": Call(
+        lambda w: modlog.verify_proof,
+        lambda w: {"proof": sealed(w).prove(1).text, "key": KEY.verifier},
+    ),
+    "verify_bundle": Call(
+        lambda w: modlog.verify_bundle, lambda w: {"folder": bundle_of(w), "key": KEY.verifier}
+    ),
+    "witness": Call(
+        lambda w: modlog.witness,
+        lambda w: {
+            "proof": w.log.seal(KEY),
+            "key": WITNESS,
+            "ledger": KEY.verifier,
+            "state": mkdtemp(prefix="modlog-"),
+        },
+        left_out=("state",),
+    ),
     "open_archive": Call(with_archive(modlog.open_archive), left_out=("target",)),
     "Archive.verify": Call(
         with_archive(lambda folder, **given: modlog.open_archive(folder).verify(**given))
@@ -445,6 +488,8 @@ ANSWERS = {
     "Difference",
     "SealOutcome",
     "SealProgress",
+    *("BundleOutcome", "BundleProgress", "ProofOutcome", "ProvenEvent", "ProvenGrowth"),
+    "WitnessOutcome",
     "DsaRecord",
     "ExportOutcome",
     "ExportProgress",

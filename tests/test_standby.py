@@ -95,6 +95,13 @@ def archived(log):
         return log.archive(folder)
 
 
+def proven(log):
+    """What a ledger that has no seal says."""
+    with pytest.raises(modlog.EvidenceError, match="no seal yet") as told:
+        log.prove(1)
+    return str(told.value)
+
+
 def projected(log):
     """What a platform's own table has of the log."""
     with closing(sqlite3.connect(":memory:")) as own:
@@ -182,6 +189,7 @@ READS = {
     "reconcile": lambda log: list(log.reconcile([{"account_id": "03", "status": "deleted"}])),
     "project": projected,
     "archive": archived,
+    "prove": proven,
 }
 WRITES = {
     "create": lambda log: log.create("new"),
@@ -205,7 +213,8 @@ WRITES = {
     "accept_clock": lambda log: log.accept_clock(),
     "seal": lambda log: log.seal(modlog.SigningKey.generate("example.com/ledger")),
 }
-OTHERS = {"close", "within", "ingest_numbered", "resume"}
+# The last two read what `prove` does.
+OTHERS = {"close", "within", "ingest_numbered", "resume", "prove_consistency", "bundle"}
 
 
 def test_nothing_public_is_forgotten():

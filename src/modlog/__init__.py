@@ -58,8 +58,12 @@ from modlog._services.archive.archiving import ArchiveOutcome, ArchiveProgress
 from modlog._services.archive.restoring import RestoreOutcome, RestoreProgress
 from modlog._services.archive.verifying import ArchiveReport
 from modlog._services.backups import BackupOutcome, BackupProgress, backup
+from modlog._services.evidence.bundles import BundleOutcome, BundleProgress, verify_bundle
 from modlog._services.evidence.keys import SigningKey
+from modlog._services.evidence.proofs import ProvenEvent, ProvenGrowth, verify_proof
+from modlog._services.evidence.proving import ProofOutcome
 from modlog._services.evidence.sealing import SealOutcome, SealProgress
+from modlog._services.evidence.witnessing import WitnessOutcome, witness
 from modlog._services.exports.exporting import ExportOutcome, ExportProgress
 from modlog._services.forensics.differences import AccountChange
 from modlog._services.forensics.dsa.records import DsaRecord
@@ -107,6 +111,8 @@ __all__ = [
     "BackupOutcome",
     "BackupProgress",
     "Blame",
+    "BundleOutcome",
+    "BundleProgress",
     "Circumstances",
     "ClockError",
     "ConcurrencyError",
@@ -146,6 +152,9 @@ __all__ = [
     "OutcomeUnknownError",
     "Outlier",
     "ProofError",
+    "ProofOutcome",
+    "ProvenEvent",
+    "ProvenGrowth",
     "ReadOnlyStoreError",
     "Reconciliation",
     "RecordedEvent",
@@ -188,9 +197,13 @@ __all__ = [
     "VerificationReport",
     "VerifierKey",
     "View",
+    "WitnessOutcome",
     "acting",
     "backup",
     "open",
     "open_archive",
     "upgrade",
+    "verify_bundle",
+    "verify_proof",
+    "witness",
 ]

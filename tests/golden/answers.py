@@ -50,9 +50,34 @@ def _answers(log: modlog.ModLog) -> Iterator[Any]:
         sealed=2,
         note="a\n3\nb\n\n— a b\n",
     )
+    yield from _of_proofs()
     yield modlog.BackupProgress(done=4_096, total=49_152)
     yield modlog.BackupOutcome(ledger="0f" * 16, head=12, size=49_152)
     yield modlog.UpgradeOutcome(schema_before=2, schema=3, migrations=(step,), dry_run=False)
+
+
+def _of_proofs() -> Iterator[Any]:
+    yield modlog.ProofOutcome(origin="example.com/ledger", size=3, position=2, text="x\n")
+    yield modlog.ProvenGrowth(
+        origin="example.com/ledger", old_size=2, size=3, seen_at=START.replace(microsecond=0)
+    )
+    yield modlog.ProvenEvent(
+        origin="example.com/ledger",
+        size=3,
+        position=2,
+        version=1,
+        type="account.created",
+        recorded_at=START,
+        occurred_at=START,
+        stream=("account", FOUNDER),
+        act={"actor_id": "wan", "confidence": 0.5, "reason": None},
+        data={"profile": {"nickname": "ü"}},
+        withheld=("data",),
+        seen_at=None,
+    )
+    yield modlog.WitnessOutcome(origin="example.com/ledger", old_size=0, size=3, note="a\n")
+    yield modlog.BundleProgress(done=256, total=300)
+    yield modlog.BundleOutcome(origin="example.com/ledger", size=300, added=10, checkpoints=2)
 
 
 def _questions(log: modlog.ModLog) -> Iterator[Any]:

@@ -14,12 +14,13 @@ from modlog._cli.acting import bar
 from modlog._cli.calling import options, print_json, reading
 from modlog._cli.dsa import export_statements
 from modlog._cli.escaping import visible, visible_in_json
+from modlog._cli.proofs import export_bundle
 from modlog._cli.selecting import selecting
 from modlog._domain.selection import Selection
 from modlog._errors import InvalidInputError
 from modlog._services.exports.exporting import FORMATS, Format
 
-_FORMATS: Final = (*FORMATS, "dsa")
+_FORMATS: Final = (*FORMATS, "dsa", "tlog")
 
 
 @click.command()
@@ -30,7 +31,8 @@ _FORMATS: Final = (*FORMATS, "dsa")
     "--format",
     type=click.Choice(_FORMATS),
     help="Of the file, where its name does not tell: .jsonl, .csv (.gz behind them), .parquet. "
-    "With dsa, sanctions as statements for the DSA Transparency Database.",
+    "With dsa, sanctions as statements for the DSA Transparency Database. With tlog, all that is "
+    "sealed as a folder of tiles.",
 )
 @click.option(
     "--policies",
@@ -45,7 +47,7 @@ def export(
     *,
     selection: Selection,
     output: str,
-    format: Format | Literal["dsa"] | None,
+    format: Format | Literal["dsa", "tlog"] | None,
     policies: str | None,
     force: bool,
     limit: int | None,
@@ -61,8 +63,14 @@ def export(
     With --format dsa deletions and suspensions become statements of reasons, a hundred a line.
     What lacks something is told, not written; the exit code is then 1.
 
+    With --format tlog FILE is a folder, which gets the tree, its entries and all checkpoints, for
+    other people's verifiers. modlog verify-proof checks it.
+
     Example: modlog export -o march.parquet --batch march
     """
+    if format == "tlog":
+        export_bundle(url, schema, selection, output, limit=limit, as_json=as_json)
+        return
     target = _standard_output(format) if output == "-" else output
     if format == "dsa" and policies is not None:
         with reading(url, schema) as log:

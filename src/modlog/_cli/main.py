@@ -28,6 +28,7 @@ from modlog._cli.export import export
 from modlog._cli.forensics import bisect, impact, stats
 from modlog._cli.imports import import_
 from modlog._cli.log import log
+from modlog._cli.proofs import prove, verify_proof, witness
 from modlog._cli.questions import QUESTIONS
 from modlog._cli.reconcile import reconcile
 from modlog._cli.reports.command import report
@@ -141,6 +142,9 @@ for _command in (
     accept_clock,
     key,
     seal,
+    prove,
+    verify_proof,
+    witness,
     backup,
     upgrade,
     completion,

@@ -265,6 +265,9 @@ class AsyncModLog(Beside[ModLog]):
     rebuild = written(ModLog.rebuild)
     accept_clock = written(ModLog.accept_clock)
     seal = written(ModLog.seal)
+    prove = read(ModLog.prove)
+    prove_consistency = read(ModLog.prove_consistency)
+    bundle = read(ModLog.bundle)
 
 
 def _bare(one: AsyncView | AsyncModLog) -> View | ModLog:

@@ -184,3 +184,28 @@ class Edge:
     def tile(self, level: int) -> bytes:
         """The bytes of the last tile of a level, as far as it is filled."""
         return b"".join(self.rows[level])
+
+
+@define
+class Growth:
+    """A tree that grows from nothing, and what its root was on the way.
+
+    Attributes:
+        sizes: at which its root is wanted, in order.
+        roots: those so far, by size.
+        edge: of the tree by now.
+    """
+
+    sizes: Sequence[int]
+    roots: dict[int, bytes] = Factory(dict)
+    edge: Edge = Factory(Edge)
+
+    def append(self, leaves: Sequence[bytes]) -> Iterator[tuple[Tile, bytes]]:
+        """As `Edge.append`; roots are taken as the tiles are."""
+        before, end = self.edge.size, self.edge.size + len(leaves)
+        done = before
+        for stop in (*(size for size in self.sizes if before <= size < end), end):
+            yield from self.edge.append(leaves[done - before : stop - before])
+            if stop in self.sizes:
+                self.roots[stop] = self.edge.root
+            done = stop

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import Factory, define, frozen
 
-from modlog._domain.evidence.tiles import FULL, WIDTH, Edge, Tile
+from modlog._domain.evidence.tiles import FULL, WIDTH, Growth
 from modlog._domain.evidence.trees import SIZE
 from modlog._storage.archives import Range
 from modlog._storage.checks import MOST, Finding
@@ -73,7 +73,6 @@ class Comparing:
     evidence: Evidence
     sizes: Sequence[int]
     progress: Callable[[int], object] | None = None
-    _edge: Edge = Factory(Edge)
     _found: Comparison = Factory(Comparison)
     _sealed: int = 0
 
@@ -83,11 +82,11 @@ class Comparing:
         found.last = max(self._sealed, self.evidence.last_event)
         for level, number in self.evidence.strangers(found.last):
             found.found(f"tile {number} of level {level} is of no event")
-        if 0 in self.sizes:
-            found.roots[0] = self._edge.root
+        growth = Growth(self.sizes, found.roots)
+        self._check_above(growth, [])
         for after in range(0, found.last, PAGE):
             part = Range(after, min(after + PAGE, found.last))
-            self._add(part, [*self._hashes(part)])
+            self._check_above(growth, [*self._hashes(part)])
             if self.progress:
                 self.progress(part.last)
         return found
@@ -130,20 +129,12 @@ class Comparing:
         if self._found.number <= KEPT:
             self._found.differences.append(Difference(position, event, marks))
 
-    def _add(self, part: Range, hashes: list[bytes]) -> None:
-        """Add leaves to the tree, and take its root wherever it is wanted."""
-        stops = [size for size in self.sizes if part.after < size < part.last]
-        before = part.after
-        for stop in (*stops, part.last):
-            for tile, content in self._edge.append(hashes[before - part.after : stop - part.after]):
-                self._check_above(tile, content)
-            if stop in self.sizes:
-                self._found.roots[stop] = self._edge.root
-            before = stop
-
-    def _check_above(self, tile: Tile, content: bytes) -> None:
-        if tile.level and (tile.index + 1) * WIDTH ** (tile.level + 1) <= self._sealed:
-            stored = self.evidence.tile(tile.level, tile.index)
-            if stored != content:
-                what = "is gone" if stored is None else "does not follow from those below"
-                self._found.found(f"tile {tile.index} of level {tile.level} {what}")
+    def _check_above(self, growth: Growth, hashes: list[bytes]) -> None:
+        """Have the tree grow, and compare what is above its leaves with what is kept."""
+        for tile, content in growth.append(hashes):
+            last = (tile.index + 1) * WIDTH ** ((tile.level or 0) + 1)
+            if tile.level and last <= self._sealed:
+                stored = self.evidence.tile(tile.level, tile.index)
+                if stored != content:
+                    what = "is gone" if stored is None else "does not follow from those below"
+                    self._found.found(f"tile {tile.index} of level {tile.level} {what}")

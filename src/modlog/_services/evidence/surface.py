@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from os import PathLike
 
-from modlog._domain.values import checked_callable
+from modlog._domain.evidence.checkpoints import parsed_checkpoint
+from modlog._domain.evidence.notes import MAX_BYTES, parsed_note
+from modlog._domain.values import checked_callable, checked_position
 from modlog._errors import InvalidInputError
+from modlog._services.evidence.bundles import BundleOutcome, BundleProgress, Bundling, folder_of
 from modlog._services.evidence.keys import SigningKey, signing_key
 from modlog._services.evidence.outside import Target, outside
+from modlog._services.evidence.proving import ProofOutcome, prove_consistency, prove_event
+from modlog._services.evidence.receipts import checked_parts
 from modlog._services.evidence.sealing import Sealing, SealOutcome, SealProgress
-from modlog._services.evidence.verifying import GivenCheckpoint, KeyFile, Seals, given
+from modlog._services.evidence.verifying import (
+    GivenCheckpoint,
+    KeyFile,
+    Seals,
+    content_given,
+    given,
+    several_keys,
+)
 from modlog._services.integrity import VerificationReport, verify
 from modlog._services.work import Work
 from modlog._storage.checks import Finding
@@ -68,7 +80,7 @@ class Evident:
         *,
         checkpoints: Sequence[GivenCheckpoint] | GivenCheckpoint = (),
         key: KeyFile | None = None,
-        witnesses: Sequence[KeyFile] = (),
+        witnesses: Sequence[KeyFile] | KeyFile = (),
         quorum: int | None = None,
     ) -> VerificationReport:
         """Check the ledger against itself and its seals, as of one moment.
@@ -109,3 +121,89 @@ class Evident:
             return Seals(reader, beside, progress).run()
 
         return verify(self._work.store, check_seals, progress)
+
+    def prove(
+        self,
+        position: int,
+        *,
+        withhold: Collection[str] = (),
+        checkpoint: GivenCheckpoint | None = None,
+    ) -> ProofOutcome:
+        """Prove that an event stands in the log, to somebody who has the ledger's public key.
+
+        Its `text` is the file (C2SP's tlog-proof), which `modlog.verify_proof` checks without
+        the ledger: a receipt for whoever acted, or was acted upon.
+
+        Args:
+            position: of the event.
+            withhold: parts of it that are not shown: stream (whose it is), act (who, why), data,
+                personal. They stay hidden behind their commitments, and the proof holds.
+            checkpoint: one of this ledger, such as one that witnesses cosigned; the newest in
+                the ledger if left out.
+
+        Raises:
+            EvidenceError: the ledger has no seal yet, or the checkpoint is of fewer events.
+            InvalidInputError: an event has no such part.
+            ProofError: the event, or the log, is not what was sealed.
+        """
+        position, parts = checked_position(position, "position"), checked_parts(withhold)
+        note = _note(checkpoint)
+        with self._work.store.snapshot() as reader:
+            return prove_event(reader, position, parts, note)
+
+    def prove_consistency(
+        self, since: GivenCheckpoint, *, checkpoint: GivenCheckpoint | None = None
+    ) -> ProofOutcome:
+        """Prove that the log went on from an older checkpoint.
+
+        Its `text` is what a witness is asked with (C2SP's tlog-witness); `modlog.verify_proof`
+        and `modlog.witness` check it without the ledger.
+
+        Args:
+            since: the older checkpoint.
+            checkpoint: the newer one, of this ledger; the newest in the ledger if left out.
+
+        Raises:
+            EvidenceError: no checkpoint, or one of another ledger; or there is no seal yet.
+            ProofError: the log did not go on from there.
+        """
+        content = content_given(since, "a checkpoint", MAX_BYTES)[1]
+        old, note = parsed_checkpoint(parsed_note(content).text), _note(checkpoint)
+        with self._work.store.snapshot() as reader:
+            return prove_consistency(reader, old, note)
+
+    def bundle(
+        self,
+        folder: str | PathLike[str],
+        *,
+        keys: Sequence[KeyFile] | KeyFile = (),
+        progress: Callable[[BundleProgress], object] | None = None,
+    ) -> BundleOutcome:
+        """Write all that is sealed to a folder that others verify with their own programs.
+
+        It has C2SP's tlog-tiles: the newest checkpoint, tiles and entries, and beside them the
+        earlier checkpoints. Called again, it adds what was sealed since. Entries are leaves:
+        they say nothing of anybody.
+
+        Args:
+            folder: where to; it is made.
+            keys: public keys to go along, in the file `keys`; whoever verifies should have them
+                from elsewhere.
+            progress: called now and then with a `BundleProgress`.
+
+        Raises:
+            EvidenceError: there is no seal yet.
+            InvalidInputError: the folder has other files in it.
+            ProofError: the folder is of another log, or this one is not what was sealed.
+            OSError: a file cannot be written.
+        """
+        path, public = folder_of(folder), several_keys(keys, "keys")
+        checked_callable(progress, "progress")
+        with self._work.store.snapshot() as reader:
+            return Bundling(path, public, progress).write(reader)
+
+
+def _note(checkpoint: GivenCheckpoint | None) -> str | None:
+    if checkpoint is None:
+        return None
+    return parsed_note(content_given(checkpoint, "a checkpoint", MAX_BYTES)[1]).written()

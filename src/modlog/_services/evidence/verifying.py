@@ -66,7 +66,7 @@ class Given:
 def given(
     checkpoints: Sequence[GivenCheckpoint] | GivenCheckpoint,
     key: KeyFile | None,
-    witnesses: Sequence[KeyFile],
+    witnesses: Sequence[KeyFile] | KeyFile,
     quorum: int | None,
 ) -> Given:
     """What `ModLog.verify` is given, read and checked.
@@ -78,25 +78,47 @@ def given(
     """
     if isinstance(checkpoints, str | PathLike | bytes | SealOutcome):
         checkpoints = [checkpoints]
-    if isinstance(witnesses, str | PathLike | VerifierKey):
-        witnesses = [witnesses]
-    noted = [note_of(one) for one in checked_iterable(checkpoints, "checkpoints")]
+    noted = [
+        content_given(one, "a checkpoint", MAX_BYTES)
+        for one in checked_iterable(checkpoints, "checkpoints")
+    ]
     if noted and key is None:
         raise InvalidInputError(
             "a checkpoint is worth what its signature is: give the ledger's public key, key=, too"
         )
-    own = None if key is None else verifier_key(key)
-    others = tuple(verifier_key(one) for one in checked_iterable(witnesses, "witnesses"))
+    if key is None:
+        return Given(None, several_keys(witnesses, "witnesses"))
+    own, others, needed = needed_keys(key, witnesses, quorum)
+    return Given(own, others, tuple(trusted(*one, own, others, needed) for one in noted))
+
+
+def needed_keys(
+    key: KeyFile, witnesses: Sequence[KeyFile] | KeyFile, quorum: int | None
+) -> tuple[VerifierKey, tuple[VerifierKey, ...], int]:
+    """The keys that count: a ledger's, those of witnesses, and how many of these are needed."""
+    own, others = verifier_key(key), several_keys(witnesses, "witnesses")
     needed = len(others) if quorum is None else checked_whole(quorum, "quorum")
     if not 0 <= needed <= len(others):
         raise InvalidInputError(f"quorum must be from 0 to {len(others)}, the witnesses given")
-    trusted = tuple(_trusted(*one, own, others, needed) for one in noted if own)
-    return Given(own, others, trusted)
+    return own, others, needed
 
 
-def _trusted(
+def several_keys(keys: Sequence[KeyFile] | KeyFile, what: str) -> tuple[VerifierKey, ...]:
+    """Public keys, of which one or several are given."""
+    if isinstance(keys, str | PathLike | VerifierKey):
+        keys = [keys]
+    return tuple(verifier_key(one) for one in checked_iterable(keys, what))
+
+
+def trusted(
     name: str, content: bytes, key: VerifierKey, witnesses: Sequence[VerifierKey], quorum: int
 ) -> Trusted:
+    """The checkpoint in a note that its signatures vouch for.
+
+    Raises:
+        EvidenceError: it is none, or is signed by others, or by too few.
+        ProofError: a signature is wrong.
+    """
     try:
         note = parsed_note(content)
         checkpoint = checked(note, parsed_checkpoint(note.text), key, witnesses, quorum)
@@ -108,19 +130,17 @@ def _trusted(
         raise type(error)(f"{name}: {error}") from error
 
 
-def note_of(one: object) -> tuple[str, bytes]:
-    """A name for a note that is given, and its bytes."""
+def content_given(one: object, what: str, most: int) -> tuple[str, bytes]:
+    """A name for a note or a proof that is given, and its bytes."""
     if isinstance(one, SealOutcome):
-        return "the checkpoint", one.note.encode()
+        return what, one.note.encode()
     if isinstance(one, bytes):
-        return "the checkpoint", one
+        return what, one
     if isinstance(one, str) and "\n" in one:
-        return "the checkpoint", one.encode(errors="replace")
+        return what, one.encode(errors="replace")
     if isinstance(one, str | PathLike):
-        return shown(os.fspath(one)), content_of(one, MAX_BYTES)
-    raise InvalidInputError(
-        f"a checkpoint is the path of its file, its text or its bytes, not {shown(one)}"
-    )
+        return shown(os.fspath(one)), content_of(one, most)
+    raise InvalidInputError(f"{what} is the path of its file, its text or bytes, not {shown(one)}")
 
 
 @define

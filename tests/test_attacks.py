@@ -12,6 +12,7 @@ import modlog
 from modlog import SealOutcome
 from modlog._domain.evidence.checkpoints import Checkpoint
 from modlog._domain.evidence.notes import Note, parsed_note
+from modlog._domain.evidence.tiles import FULL, root_above
 from modlog.testing import MovableClock
 from tests import places
 from tests.places import Place
@@ -256,6 +257,14 @@ class TestTheSeals:
         assert attacked.found() == [("tiles", None)]
         assert "the marks of event 1 " in attacked.messages()
 
+    def test_the_root_of_a_tile(self, attacked):
+        attacked.do(f"UPDATE modlog_tiles SET root = {blob(bytes(32))}")
+
+        assert attacked.found() == [("tiles", None)]
+        assert "the root of tile 0 of level 0 does not follow" in attacked.messages()
+        with attacked.open() as log, pytest.raises(modlog.ProofError):
+            log.seal(KEY)
+
     def test_a_tile_that_is_cut(self, attacked):
         (_, _, hashes, marks), *_ = rows_of(attacked)
         attacked.do("DELETE FROM modlog_tiles", insert(0, 0, hashes[:-1], marks))
@@ -315,7 +324,8 @@ def flipped(content: bytes) -> bytes:
 def insert(level: int, number: int, hashes: bytes, marks: bytes | None) -> str:
     """Puts a tile there."""
     parts = "NULL" if marks is None else blob(marks)
-    return f"INSERT INTO modlog_tiles VALUES ({level}, {number}, {blob(hashes)}, {parts})"
+    root = blob(root_above(hashes) if len(hashes) == FULL else b"")
+    return f"INSERT INTO modlog_tiles VALUES ({level}, {number}, {blob(hashes)}, {root}, {parts})"
 
 
 def blob(content: bytes) -> str:

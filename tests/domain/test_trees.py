@@ -15,6 +15,7 @@ from modlog._domain.evidence.tiles import (
     bundles_of,
     hashes_in,
     parsed_path,
+    root_above,
     subtree,
     tiles_of,
 )
@@ -101,7 +102,9 @@ def test_grows_to_the_tree_by_definition(steps):
     assert tree.edge.root == root_by_definition(LEAVES[:size])
     assert root_of(size, tree.subtrees) == tree.edge.root
     last = LEAVES[size - size % WIDTH : size]
-    again = Edge.of(size, last, lambda *at: tree.full[at])
+    again = Edge.of(
+        size, last, lambda level, a, b: [root_above(tree.full[level, n]) for n in range(a, b)]
+    )
     assert again.root == tree.edge.root
     assert [*again.append(LEAVES[:300])] == [*tree.edge.append(LEAVES[:300])]
     assert again.root == tree.edge.root

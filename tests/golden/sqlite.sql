@@ -116,6 +116,7 @@ CREATE TABLE modlog_tiles (
     level INTEGER NOT NULL,
     number INTEGER NOT NULL,
     hashes BLOB NOT NULL,
+    root BLOB NOT NULL,
     parts BLOB
 ) STRICT;
 CREATE TRIGGER modlog_acts_delete BEFORE DELETE ON modlog_acts

@@ -226,12 +226,14 @@ CREATE TABLE modlog_secrets (
     value bytea NOT NULL
 );
 
--- Full tiles only. Of level 0 they have, beside the hashes of 256 leaves, the beginnings of what
--- each leaf commits to, so that it can be told which part of an event was changed.
+-- Full tiles only: 256 hashes, and the one above them. Of level 0 they have, beside the hashes of
+-- leaves, the beginnings of what each leaf commits to, so that it can be told which part of an event
+-- was changed.
 CREATE TABLE modlog_tiles (
     level bigint NOT NULL,
     number bigint NOT NULL,
     hashes bytea NOT NULL,
+    root bytea NOT NULL,
     parts bytea
 );
 -- Hashes cannot be compressed, and are read whole.
@@ -377,7 +379,7 @@ END
 $$;
 
 DELETE FROM modlog_head;
-INSERT INTO modlog_meta VALUES ('ledger', '93d66ec88bde41d1918cfe98e8a6f8d0');
+INSERT INTO modlog_meta VALUES ('ledger', '8aa01b62dd5e4a17a598ac609c621d5d');
 INSERT INTO modlog_meta VALUES ('schema', '4');
 INSERT INTO modlog_streams VALUES (1, 'account', '110018');
 INSERT INTO modlog_streams VALUES (6, 'account', '2');
@@ -540,12 +542,12 @@ INSERT INTO modlog_sweep_targets VALUES ('\xd58ad903d8b8ff0c27b82a420454dc8f'::b
 INSERT INTO modlog_sweep_outcomes VALUES ('march', '5', 'refused', 'protected-account');
 INSERT INTO modlog_sweep_outcomes VALUES ('march', 'nobody', 'unknown', NULL);
 INSERT INTO modlog_head VALUES (62, 1769860080000012);
-INSERT INTO modlog_secrets VALUES ('salts', '\x32d69278e9f08b79f31363d13972f32d09a1906b1c840be220830f579c592429'::bytea);
+INSERT INTO modlog_secrets VALUES ('salts', '\xe7d6c0468d7a13ef0df7ec2a0271d80faad41efbfd28e572ac15000a5f2ce44a'::bytea);
 INSERT INTO modlog_checkpoints VALUES (61, 'example.com/golden
 61
-VQbnxBxF/Oszd+AAHFBroESDXPbkc8vJfpblyy7waxw=
+R8Zjn2BKyU5ZuQNxCNUsVdCuFI8uBUNN/WgE98ZhgbI=
 
-— example.com/golden BxcCcNSH2qRFAFygJSIJwjT+sT1NWFYbzicMZc2PRYBffe38KKQPUggBCGLMT1S+B00WywABW/SC3gp+2JMkXdFteAw=
+— example.com/golden BxcCcLhYeHrvJoZVoZxjy6/qH/TUNICU2fKHRv5jH8z91f8MonaOsAD6BILXuS94Hlx/fh+qyJ+UIeDdxeADM6u7bwI=
 ');
 INSERT INTO modlog_accounts VALUES (1, 8, 1769860080000000, 1, '{"nickname":"Lei"}');
 INSERT INTO modlog_accounts VALUES (6, 7, 1769860080000000, 1, '{"nickname":"2"}');

@@ -92,9 +92,9 @@ CREATE TABLE modlog_checkpoints (
 ) STRICT;
 INSERT INTO "modlog_checkpoints" VALUES(61,'example.com/golden
 61
-VU+jlX2ioXP4tD2YJmhJYbXHj5VU4dICzYXk0WcaNao=
+o5+qLpW8hOjncW6A5o5O3T4q+opEQeJS2FnLEaNr8LI=
 
-— example.com/golden BxcCcONY3Akf4S5itEjLTyJtSKuvK578zhrIzwBVyMwjnz8EKRPG6TDrg5m5V1hJxQ8WFRi88kvGM+PJ8/3QPAw3RAU=
+— example.com/golden BxcCcJSFidPKzldijgceIcXWbUj7tIOuT/MZycWnsEPWaj245MGBnkLM9zR83oOdw5tSPZ9vVBYliqozhHsYPw7+HAo=
 ');
 CREATE TABLE modlog_clocks (
     position INTEGER PRIMARY KEY,
@@ -198,7 +198,7 @@ CREATE TABLE modlog_meta (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "modlog_meta" VALUES('ledger','7808fab715ab48acb7de2abe06d1ee8e');
+INSERT INTO "modlog_meta" VALUES('ledger','167072ad4ffe4c00af67960707887cc6');
 INSERT INTO "modlog_meta" VALUES('schema','4');
 CREATE TABLE modlog_reverts (
     batch_id TEXT PRIMARY KEY,
@@ -213,7 +213,7 @@ CREATE TABLE modlog_secrets (
     name TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "modlog_secrets" VALUES('salts',X'F6D466C770A57D13966752FF3FCFB822BC5420B271EEAAC6D30925B9A622E85B');
+INSERT INTO "modlog_secrets" VALUES('salts',X'E17A58A71B7372CB6A638D7C9F10474DD1360B382DEBEF0D13B050B9BBBA6CCC');
 CREATE TABLE modlog_spans (
     stream INTEGER NOT NULL,
     version INTEGER NOT NULL,
@@ -309,6 +309,7 @@ CREATE TABLE modlog_tiles (
     level INTEGER NOT NULL,
     number INTEGER NOT NULL,
     hashes BLOB NOT NULL,
+    root BLOB NOT NULL,
     parts BLOB
 ) STRICT;
 CREATE UNIQUE INDEX modlog_streams_id ON modlog_streams (kind, id);

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import Factory, define, field, frozen
 
 from modlog._domain.evidence.leaves import Salts, commitment, leaf, stream_bytes
-from modlog._domain.evidence.tiles import WIDTH, Tile
+from modlog._domain.evidence.tiles import WIDTH, Tile, root_above
 from modlog._domain.evidence.trees import leaf_hash
-from modlog._errors import EvidenceError
+from modlog._errors import EvidenceError, ProofError
 from modlog._storage.archives import EVENT_COLUMNS, Range, acts_of, events_in
 from modlog._storage.codec import ACT_COLUMNS, canonical
 from modlog._storage.database import Database, Row, Session
@@ -23,7 +23,6 @@ MARK: Final = 4
 # The order of the marks of a leaf: of what is the same wherever the event stands, and what is not.
 MARKED: Final = ("stream", "act", "data", "personal")
 _SALTS: Final = "salts"
-_NOTHING: Final = bytes(MARK)
 _WHO: Final = ACT_COLUMNS[1:]
 
 
@@ -81,17 +80,19 @@ class Leaves:
     """Makes leaves of stored events, of each stream and act among them only once."""
 
     salts: Salts
-    _streams: dict[bytes, str] = Factory(dict)
-    _acts: dict[bytes, str] = Factory(dict)
+    _streams: dict[bytes, Committed] = Factory(dict)
+    _acts: dict[bytes, Committed] = Factory(dict)
 
     def of(self, event: Stored, position: int | None = None) -> Leaf:
         """The leaf of an event, where it stands or at another position."""
         row, at = event.row, position or event.position
         stream, act = self._stream(event.stream_bytes), self._act(event.act_bytes)
-        of_data, of_personal = self.salts.event(at)
         structure, personal = event.structure, event.personal
-        data = None if structure is None else commitment(of_data, structure)
-        private = None if personal is None else commitment(of_personal, personal)
+        data = private = NONE
+        if structure is not None or personal is not None:
+            of_data, of_personal = self.salts.event(at)
+            data = _committed(of_data, structure)
+            private = _committed(of_personal, personal)
         recorded_at = event.act[1] if event.act else 0
         entry = leaf(
             position=at,
@@ -99,30 +100,42 @@ class Leaves:
             type_name=event.act[2] if event.act else "",
             recorded_at=recorded_at,
             occurred_at=recorded_at if row[6] is None else row[6],
-            stream=stream,
-            act=act,
-            data=data,
-            personal=private,
+            stream=stream.text,
+            act=act.text,
+            data=data.text or None,
+            personal=private.text or None,
         )
-        return Leaf(entry, _marks(stream, act, data, private))
+        return Leaf(entry, stream.mark + act.mark + data.mark + private.mark)
 
-    def _stream(self, content: bytes) -> str:
+    def _stream(self, content: bytes) -> Committed:
         found = self._streams.get(content)
         if found is None:
-            found = self._streams[content] = commitment(self.salts.stream(content), content)
+            found = _committed(self.salts.stream(content), content)
+            self._streams[content] = found
         return found
 
-    def _act(self, content: bytes) -> str:
+    def _act(self, content: bytes) -> Committed:
         found = self._acts.get(content)
         if found is None:
-            found = self._acts[content] = commitment(self.salts.act(content), content)
+            found = self._acts[content] = _committed(self.salts.act(content), content)
         return found
 
 
-def _marks(*commitments: str | None) -> bytes:
-    return b"".join(
-        _NOTHING if one is None else bytes.fromhex(one[: 2 * MARK]) for one in commitments
-    )
+class Committed(NamedTuple):
+    """A commitment as leaves have it, and its beginning; none and zeros where nothing is stored."""
+
+    text: str
+    mark: bytes
+
+
+NONE: Final = Committed("", bytes(MARK))
+
+
+def _committed(salt: bytes, content: bytes | None) -> Committed:
+    if content is None:
+        return NONE
+    text = commitment(salt, content)
+    return Committed(text, bytes.fromhex(text[: 2 * MARK]))
 
 
 def act_bytes(act: Row) -> bytes:
@@ -184,22 +197,43 @@ class Evidence:
         row = self.session.row(f"SELECT count(*) FROM {self._table('tiles')} WHERE level = 0")
         return 0 if row is None else WIDTH * int(row[0])
 
-    def tile(self, level: int, number: int) -> bytes | None:
-        """The hashes of a full tile."""
+    def tile(self, level: int, number: int) -> tuple[bytes, bytes] | None:
+        """The hashes of a full tile, and the one above them."""
         row = self.session.row(
-            f"SELECT hashes FROM {self._table('tiles')} WHERE level = ? AND number = ?",
+            f"SELECT hashes, root FROM {self._table('tiles')} WHERE level = ? AND number = ?",
             (level, number),
         )
-        return None if row is None else bytes(row[0])
+        return None if row is None else (bytes(row[0]), bytes(row[1]))
 
-    def tiles(self, part: Range) -> dict[int, tuple[bytes, bytes]]:
-        """The hashes and marks of the tiles of level 0 that begin in a range of positions."""
+    def roots(self, level: int, begin: int, end: int) -> list[bytes]:
+        """The hashes above the full tiles of a level, from a number up to another.
+
+        Raises:
+            ProofError: not all of them are there.
+        """
         rows = self.session.rows(
-            f"SELECT number, hashes, parts FROM {self._table('tiles')}"
+            f"SELECT root FROM {self._table('tiles')} WHERE level = ? AND number >= ?"
+            " AND number < ? ORDER BY number",
+            (level, begin, end),
+        )
+        if len(rows) != end - begin:
+            raise ProofError(
+                f"of the tiles {begin} to {end - 1} of level {level} some are gone from the "
+                "ledger: modlog verify tells more"
+            )
+        return [bytes(root) for (root,) in rows]
+
+    def tiles(self, part: Range) -> dict[int, tuple[bytes, bytes, bytes]]:
+        """The hashes, roots and marks of the tiles of level 0 in a range of positions."""
+        rows = self.session.rows(
+            f"SELECT number, hashes, root, parts FROM {self._table('tiles')}"
             " WHERE level = 0 AND number >= ? AND number < ?",
             (-(-part.after // WIDTH), -(-part.last // WIDTH)),
         )
-        return {number: (bytes(hashes), bytes(parts or b"")) for number, hashes, parts in rows}
+        return {
+            number: (bytes(hashes), bytes(root), bytes(parts or b""))
+            for number, hashes, root, parts in rows
+        }
 
     def strangers(self, size: int) -> list[Row]:
         """The places of tiles that a tree of so many leaves does not have yet."""
@@ -211,9 +245,14 @@ class Evidence:
 
     def keep_tiles(self, tiles: Sequence[tuple[Tile, bytes, bytes | None]]) -> None:
         """Keep full tiles, with the marks of those of level 0."""
-        rows = [(tile.level, tile.index, hashes, marks) for tile, hashes, marks in tiles]
+        rows = [
+            (tile.level, tile.index, hashes, root_above(hashes), marks)
+            for tile, hashes, marks in tiles
+        ]
         if rows:
-            self.database.load(self.session, "tiles", ("level", "number", "hashes", "parts"), rows)
+            self.database.load(
+                self.session, "tiles", ("level", "number", "hashes", "root", "parts"), rows
+            )
 
     # Checkpoints
 

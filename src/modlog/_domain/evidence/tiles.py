@@ -23,6 +23,8 @@ FULL: Final = WIDTH * SIZE
 
 # What gives the bytes of a tile: by its level and index, as wide as it is by now.
 Tiles = Callable[[int, int], bytes]
+# What gives the hashes above full tiles: of a level, from an index up to another.
+Roots = Callable[[int, int, int], Sequence[bytes]]
 _PATH: Final = re.compile(
     r"tile/(entries|[0-9]|[1-5]\d|6[0-3])/((?:x\d{3}/)*\d{3})(?:\.p/([1-9]\d{0,2}))?"
 )
@@ -105,6 +107,11 @@ def hashes_in(data: bytes) -> list[bytes]:
     return [data[at : at + SIZE] for at in range(0, len(data), SIZE)]
 
 
+def root_above(tile: bytes) -> bytes:
+    """The hash above those of a full tile."""
+    return complete_root(hashes_in(tile))
+
+
 def subtree(tiles: Tiles, height: int, index: int) -> bytes:
     """The hash of a complete subtree, from the tile that it, or its leaves, stand in.
 
@@ -133,18 +140,18 @@ class Edge:
     rows: list[list[bytes]] = Factory(list)
 
     @classmethod
-    def of(cls, size: int, last_leaves: Sequence[bytes], tiles: Tiles) -> Edge:
+    def of(cls, size: int, last_leaves: Sequence[bytes], roots: Roots) -> Edge:
         """The edge of a tree that is there.
 
         Args:
             size: how many leaves it has.
             last_leaves: the hashes of those after the last full tile.
-            tiles: gives full tiles.
+            roots: gives the hashes above full tiles.
         """
         rows, above, level = [list(last_leaves)], size // WIDTH, 0
         while above:
             first = above - above % WIDTH
-            rows.append([complete_root(hashes_in(tiles(level, n))) for n in range(first, above)])
+            rows.append(list(roots(level, first, above)))
             above, level = above // WIDTH, level + 1
         return cls(size, rows)
 

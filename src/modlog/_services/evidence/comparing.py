@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import Factory, define, frozen
 
-from modlog._domain.evidence.tiles import FULL, WIDTH, Growth
+from modlog._domain.evidence.tiles import FULL, WIDTH, Growth, root_above
 from modlog._domain.evidence.trees import SIZE
 from modlog._storage.archives import Range
 from modlog._storage.checks import MOST, Finding
@@ -19,6 +19,8 @@ KEPT: Final = 2_000
 _MARKS: Final = MARK * len(MARKED)
 # Stands for the leaf of an event that is gone, so that the tree goes on and leads elsewhere.
 _GONE: Final = bytes(SIZE)
+# The hashes of a tile, the one above them, and marks.
+_Tile = tuple[bytes, bytes, bytes]
 
 
 @frozen
@@ -105,13 +107,15 @@ class Comparing:
             if tile is None:
                 yield fresh.hash if fresh else _GONE
                 continue
-            hashes, marks = tile
+            hashes, _, marks = tile
             sealed = hashes[at * SIZE : (at + 1) * SIZE]
             self._compare(position, event, fresh, sealed, marks[at * _MARKS : (at + 1) * _MARKS])
             yield sealed
 
-    def _checked(self, tile: tuple[bytes, bytes] | None, number: int) -> tuple[bytes, bytes] | None:
-        if tile and (len(tile[0]), len(tile[1])) == (FULL, _MARKS * WIDTH):
+    def _checked(self, tile: _Tile | None, number: int) -> _Tile | None:
+        if tile and (len(tile[0]), len(tile[2])) == (FULL, _MARKS * WIDTH):
+            if root_above(tile[0]) != tile[1]:
+                self._found.found(f"the root of tile {number} of level 0 does not follow from it")
             return tile
         if (number + 1) * WIDTH <= self._sealed or tile:
             what = "is cut or longer than it may be" if tile else "is gone"
@@ -135,6 +139,6 @@ class Comparing:
             last = (tile.index + 1) * WIDTH ** ((tile.level or 0) + 1)
             if tile.level and last <= self._sealed:
                 stored = self.evidence.tile(tile.level, tile.index)
-                if stored != content:
+                if stored != (content, root_above(content)):
                     what = "is gone" if stored is None else "does not follow from those below"
                     self._found.found(f"tile {tile.index} of level {tile.level} {what}")

@@ -37,7 +37,7 @@ class Tree:
             raise ProofError(
                 f"tile {number} of level {level} is gone from the ledger: modlog verify tells more"
             )
-        return found
+        return found[0]
 
     def root(self, size: int) -> bytes:
         """The root that it had when it had so many leaves."""
@@ -79,5 +79,4 @@ def tree_of(reader: Reader, evidence: Evidence, size: int) -> Tree:
     """
     full = size - size % WIDTH
     rest = leaves_in(reader, evidence, Range(full, size)) if size > full else []
-    bare = Tree(evidence, Edge(size))
-    return Tree(evidence, Edge.of(size, [one.hash for _, one in rest], bare.tile))
+    return Tree(evidence, Edge.of(size, [one.hash for _, one in rest], evidence.roots))

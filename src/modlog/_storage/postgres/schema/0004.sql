@@ -6,12 +6,14 @@ CREATE TABLE modlog_secrets (
     value bytea NOT NULL
 );
 
--- Full tiles only. Of level 0 they have, beside the hashes of 256 leaves, the beginnings of what
--- each leaf commits to, so that it can be told which part of an event was changed.
+-- Full tiles only: 256 hashes, and the one above them. Of level 0 they have, beside the hashes of
+-- leaves, the beginnings of what each leaf commits to, so that it can be told which part of an event
+-- was changed.
 CREATE TABLE modlog_tiles (
     level bigint NOT NULL,
     number bigint NOT NULL,
     hashes bytea NOT NULL,
+    root bytea NOT NULL,
     parts bytea
 );
 -- Hashes cannot be compressed, and are read whole.

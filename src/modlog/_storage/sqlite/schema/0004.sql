@@ -6,12 +6,14 @@ CREATE TABLE modlog_secrets (
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Full tiles only. Of level 0 they have, beside the hashes of 256 leaves, the beginnings of what
--- each leaf commits to, so that it can be told which part of an event was changed.
+-- Full tiles only: 256 hashes, and the one above them. Of level 0 they have, beside the hashes of
+-- leaves, the beginnings of what each leaf commits to, so that it can be told which part of an event
+-- was changed.
 CREATE TABLE modlog_tiles (
     level INTEGER NOT NULL,
     number INTEGER NOT NULL,
     hashes BLOB NOT NULL,
+    root BLOB NOT NULL,
     parts BLOB
 ) STRICT;
 CREATE UNIQUE INDEX modlog_tiles_place ON modlog_tiles (level, number);

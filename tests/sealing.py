@@ -41,7 +41,7 @@ def root_of_now(log: modlog.ModLog, size: int) -> bytes:
     with log._work.store.snapshot() as reader:
         evidence = Evidence(reader.database, reader.session)
         leaves = Leaves(evidence.needed_salts)
-        hashes = [leaves.of(one).hash for one in evidence.stored(reader, Range(0, size))]
+        hashes = [leaves.of(one).hash for one in evidence.stored(Range(0, size))]
     edge = Edge()
     list(edge.append(hashes))
     return edge.root
@@ -52,7 +52,7 @@ def tiles_of_now(log: modlog.ModLog) -> list[tuple[Any, int, bytes, bytes | None
     with log._work.store.snapshot() as reader:
         evidence = Evidence(reader.database, reader.session)
         leaves = Leaves(evidence.needed_salts)
-        made = [leaves.of(one) for one in evidence.stored(reader, Range(0, log.head))]
+        made = [leaves.of(one) for one in evidence.stored(Range(0, log.head))]
     edge, rows = Edge(), []
     for tile, hashes in edge.append([one.hash for one in made]):
         marks = None

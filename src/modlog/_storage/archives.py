@@ -94,16 +94,6 @@ def acts_in(reader: Reader, part: Range) -> list[Row]:
     return _rows(reader, "acts", ACT_COLUMNS, "number > ? AND number <= ?", part.after, part.last)
 
 
-def acts_of(reader: Reader, part: Range) -> list[Row]:
-    """The acts of the events of a range, in the columns `ACT_COLUMNS`."""
-    table = reader.database.table
-    return reader.session.rows(
-        f"SELECT {', '.join(ACT_COLUMNS)} FROM {table('acts')} WHERE number IN"
-        f" (SELECT act FROM {table('events')} WHERE position > ? AND position <= ?)",
-        (part.after, part.last),
-    )
-
-
 def seal_of(reader: Reader, position: int) -> str:
     """The SHA-256 of the event at a position with its act, as they are stored."""
     at = Range(position - 1, position)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from attrs import Factory, define, field, frozen
@@ -11,10 +11,9 @@ from modlog._domain.evidence.leaves import Salts, commitment, leaf, stream_bytes
 from modlog._domain.evidence.tiles import WIDTH, Tile, root_above
 from modlog._domain.evidence.trees import leaf_hash
 from modlog._errors import EvidenceError, ProofError
-from modlog._storage.archives import EVENT_COLUMNS, Range, acts_of, events_in
+from modlog._storage.archives import Range
 from modlog._storage.codec import ACT_COLUMNS, canonical
 from modlog._storage.database import Database, Row, Session
-from modlog._storage.reading import Reader
 
 # Events that are read, and sealed or compared, at a time.
 PAGE: Final = 100 * WIDTH
@@ -24,6 +23,10 @@ MARK: Final = 4
 MARKED: Final = ("stream", "act", "data", "personal")
 _SALTS: Final = "salts"
 _WHO: Final = ACT_COLUMNS[1:]
+_EVENT: Final = (
+    *("position", "stream", "version", "act", "occurred_at", "data", "personal", "state"),
+)
+_STREAM: Final = ("number", "kind", "id")
 
 
 @frozen
@@ -31,13 +34,15 @@ class Stored:
     """An event as it is stored, in the bytes that are committed to.
 
     Attributes:
-        row: in the columns `EVENT_COLUMNS`.
-        act: of its act, in the columns `ACT_COLUMNS`; none if the act is gone.
+        row: in the columns `_EVENT`.
+        stream: the kind and the id of its stream; empty if that is gone.
+        act: of its act, in the columns `ACT_COLUMNS`; empty if the act is gone.
         stream_bytes: of its stream.
         act_bytes: of its act.
     """
 
     row: Row
+    stream: Row
     act: Row
     stream_bytes: bytes
     act_bytes: bytes
@@ -50,7 +55,7 @@ class Stored:
     @property
     def structure(self) -> bytes | None:
         """What is stored of its structure; of another program's event, what that has stored."""
-        data, state = self.row[7], self.row[9]
+        data, state = self.row[5], self.row[7]
         parts = [] if data is None else [data.encode()]
         parts += [] if state is None else [bytes(state)]
         return b"\0".join(parts) if parts else None
@@ -58,7 +63,7 @@ class Stored:
     @property
     def personal(self) -> bytes | None:
         """What is stored of its personal values."""
-        text = self.row[8]
+        text = self.row[6]
         return None if text is None else text.encode()
 
 
@@ -96,10 +101,10 @@ class Leaves:
         recorded_at = event.act[1] if event.act else 0
         entry = leaf(
             position=at,
-            version=row[4],
+            version=row[2],
             type_name=event.act[2] if event.act else "",
             recorded_at=recorded_at,
-            occurred_at=recorded_at if row[6] is None else row[6],
+            occurred_at=recorded_at if row[4] is None else row[4],
             stream=stream.text,
             act=act.text,
             data=data.text or None,
@@ -283,18 +288,39 @@ class Evidence:
 
     # Events
 
-    def stored(self, reader: Reader, part: Range) -> list[Stored]:
-        """The events of a range as they are stored, in order."""
-        acts = {act[0]: (act, act_bytes(act)) for act in acts_of(reader, part)}
-        streams: dict[int, bytes] = {}
-        found = []
-        for row in events_in(reader, part):
-            stream = streams.get(row[1])
-            if stream is None:
-                stream = streams[row[1]] = stream_bytes(row[2], row[3])
-            act, content = acts.get(row[5], ((), b""))
-            found.append(Stored(row, act, stream, content))
-        return found
+    def stored(self, part: Range) -> list[Stored]:
+        """The events of a range as they are stored, in order.
+
+        Acts and streams are looked up by their numbers: with a join, PostgreSQL's plan for any
+        range reads all of them for a range of one event.
+        """
+        rows = self.session.rows(
+            f"SELECT {', '.join(_EVENT)} FROM {self._table('events')}"
+            " WHERE position > ? AND position <= ? ORDER BY position",
+            (part.after, part.last),
+        )
+        streams = {
+            number: ((kind, id_), stream_bytes(kind, id_))
+            for number, kind, id_ in self._numbered("streams", _STREAM, {row[1] for row in rows})
+        }
+        acts = {
+            act[0]: (act, act_bytes(act))
+            for act in self._numbered("acts", ACT_COLUMNS, {row[3] for row in rows})
+        }
+        gone: tuple[Row, bytes] = ((), b"")
+        return [
+            Stored(row, stream, act, of_stream, of_act)
+            for row in rows
+            for stream, of_stream in (streams.get(row[1], gone),)
+            for act, of_act in (acts.get(row[3], gone),)
+        ]
+
+    def _numbered(self, table: str, columns: Sequence[str], numbers: Collection[int]) -> list[Row]:
+        """The rows with these numbers."""
+        among, params = self.database.among("number", sorted(numbers))
+        return self.session.rows(
+            f"SELECT {', '.join(columns)} FROM {self._table(table)} WHERE {among}", params
+        )
 
     @property
     def last_event(self) -> int:
@@ -319,6 +345,3 @@ class Evidence:
 
 def _fulls(size: int) -> str:
     return "".join(f" WHEN {level} THEN {size >> 8 * (level + 1)}" for level in range(8))
-
-
-assert EVENT_COLUMNS[7:] == ("data", "personal", "state"), "as `Stored` reads them"

@@ -96,13 +96,13 @@ class Bundling:
         if last is None:
             raise EvidenceError("this ledger has no seal yet: modlog seal --key FILE makes one")
         checkpoint = parsed_checkpoint(parsed_note(last[1].encode()).text)
-        tree = tree_of(reader, evidence, checkpoint.size)
+        tree = tree_of(evidence, checkpoint.size)
         if tree.root(checkpoint.size) != checkpoint.root:
             raise ProofError("the log is not what was sealed: modlog verify tells more")
         old = self._there(checkpoint, tree)
         for tile in tiles_of(checkpoint.size, old):
             self._put(tile.path, tree.tile(tile.level or 0, tile.index))
-        self._write_entries(reader, evidence, checkpoint.size, old)
+        self._write_entries(evidence, checkpoint.size, old)
         earlier = self._write_earlier(evidence, checkpoint.size)
         if self.keys:
             self._put(KEYS, "".join(f"{key.text}\n" for key in self.keys).encode())
@@ -135,11 +135,11 @@ class Bundling:
             )
         return there.size
 
-    def _write_entries(self, reader: Reader, evidence: Evidence, size: int, old: int) -> None:
+    def _write_entries(self, evidence: Evidence, size: int, old: int) -> None:
         begin = old - old % WIDTH
         for after in range(begin, size, PAGE):
             part = Range(after, min(after + PAGE, size))
-            entries = [leaf.entry for _, leaf in leaves_in(reader, evidence, part)]
+            entries = [leaf.entry for _, leaf in leaves_in(evidence, part)]
             for tile in bundles_of(part.last, part.after):
                 first = tile.index * WIDTH - after
                 some = entries[first : first + tile.width]

@@ -12,7 +12,6 @@ from modlog._domain.evidence.trees import SIZE
 from modlog._storage.archives import Range
 from modlog._storage.checks import MOST, Finding
 from modlog._storage.evidence import MARK, MARKED, PAGE, Evidence, Leaf, Leaves, Stored
-from modlog._storage.reading import Reader
 
 # Differences that are kept to be named; of more it is told how many there are.
 KEPT: Final = 2_000
@@ -71,7 +70,6 @@ class Comparing:
         progress: is told how many events were looked at.
     """
 
-    reader: Reader
     evidence: Evidence
     sizes: Sequence[int]
     progress: Callable[[int], object] | None = None
@@ -96,7 +94,7 @@ class Comparing:
     def _hashes(self, part: Range) -> Iterator[bytes]:
         """The hashes of the leaves of a range: as sealed, or else as they are now."""
         leaves = Leaves(self.evidence.needed_salts)
-        events = {event.position: event for event in self.evidence.stored(self.reader, part)}
+        events = {event.position: event for event in self.evidence.stored(part)}
         tiles = self.evidence.tiles(part)
         for position in range(part.after + 1, part.last + 1):
             number, at = divmod(position - 1, WIDTH)

@@ -193,4 +193,5 @@ class _Naming:
 
 def _account_of(one: Difference) -> str | None:
     assert one.event is not None, "it is one that was edited"
-    return str(one.event.row[3]) if one.event.row[2] == "account" else None
+    kind, id_ = one.event.stream or ("", "")
+    return id_ if kind == "account" else None

@@ -41,13 +41,13 @@ def prove_event(
 ) -> ProofOutcome:
     """See `ModLog.prove`."""
     evidence = Evidence(reader.database, reader.session)
-    checkpoint, note, tree = _signed(reader, evidence, note)
+    checkpoint, note, tree = _signed(evidence, note)
     if not 0 < position <= checkpoint.size:
         raise EvidenceError(
             f"the checkpoint is of the events 1 to {checkpoint.size:,}: there is none of position "
             f"{position:,} in it; modlog seal makes one of all that is recorded"
         )
-    ((event, leaf),) = leaves_in(reader, evidence, Range(position - 1, position))
+    ((event, leaf),) = leaves_in(evidence, Range(position - 1, position))
     hashes = tree.inclusion(position - 1, checkpoint.size)
     try:
         check_inclusion(
@@ -67,7 +67,7 @@ def prove_event(
 def prove_consistency(reader: Reader, old: Checkpoint, note: str | None) -> ProofOutcome:
     """See `ModLog.prove_consistency`."""
     evidence = Evidence(reader.database, reader.session)
-    checkpoint, note, tree = _signed(reader, evidence, note)
+    checkpoint, note, tree = _signed(evidence, note)
     if old.origin != checkpoint.origin:
         raise EvidenceError(f"that is a checkpoint of {old.origin}, not of {checkpoint.origin}")
     if old.size > checkpoint.size:
@@ -87,7 +87,7 @@ def prove_consistency(reader: Reader, old: Checkpoint, note: str | None) -> Proo
     )
 
 
-def _signed(reader: Reader, evidence: Evidence, note: str | None) -> tuple[Checkpoint, str, Tree]:
+def _signed(evidence: Evidence, note: str | None) -> tuple[Checkpoint, str, Tree]:
     """A checkpoint, its note, and the tree that leads to it."""
     if note is None:
         last = evidence.last_checkpoint
@@ -100,7 +100,7 @@ def _signed(reader: Reader, evidence: Evidence, note: str | None) -> tuple[Check
             f"the checkpoint is of {checkpoint.size:,} events, and there are "
             f"{evidence.last_event:,}: the end was cut off, or this is an older copy"
         )
-    tree = tree_of(reader, evidence, checkpoint.size)
+    tree = tree_of(evidence, checkpoint.size)
     if tree.root(checkpoint.size) != checkpoint.root:
         raise ProofError(
             f"the {checkpoint.size:,} events of the checkpoint are not those that are here: "

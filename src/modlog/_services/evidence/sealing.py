@@ -113,8 +113,8 @@ class Sealing:
             part = Range(sealed, min(sealed + PAGE, head - head % WIDTH))
             edge = self._edge
             if edge is None or edge.size != sealed:
-                edge = tree_of(reader, evidence, sealed).edge
-            tiles = _filled(edge, reader, evidence, part)
+                edge = tree_of(evidence, sealed).edge
+            tiles = _filled(edge, evidence, part)
             self._edge = edge
         self._keep(tiles, sealed)
         return part.last
@@ -139,7 +139,7 @@ class Sealing:
                     f"{sealed:,} events were sealed, and there are {head:,}: the end was cut off, "
                     "or this is an older copy; nothing was signed"
                 )
-            tree = tree_of(reader, evidence, head)
+            tree = tree_of(evidence, head)
             last = evidence.last_checkpoint
             before = self._checked(last, tree) if last else None
             self._check_outside(tree)
@@ -200,9 +200,9 @@ class Sealing:
         return Evidence(reader.database, reader.session)
 
 
-def _filled(edge: Edge, reader: Reader, evidence: Evidence, part: Range) -> Filled:
+def _filled(edge: Edge, evidence: Evidence, part: Range) -> Filled:
     """The tiles that the events of a range fill."""
-    leaves = [one for _, one in leaves_in(reader, evidence, part)]
+    leaves = [one for _, one in leaves_in(evidence, part)]
     filled: Filled = []
     for tile, hashes in edge.append([one.hash for one in leaves]):
         marks = None

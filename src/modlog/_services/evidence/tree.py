@@ -9,7 +9,6 @@ from modlog._domain.evidence.trees import consistency_proof, inclusion_proof, ro
 from modlog._errors import ProofError
 from modlog._storage.archives import Range
 from modlog._storage.evidence import Evidence, Leaf, Leaves, Stored
-from modlog._storage.reading import Reader
 
 
 @frozen
@@ -55,7 +54,7 @@ class Tree:
         return subtree(self.tile, height, index)
 
 
-def leaves_in(reader: Reader, evidence: Evidence, part: Range) -> list[tuple[Stored, Leaf]]:
+def leaves_in(evidence: Evidence, part: Range) -> list[tuple[Stored, Leaf]]:
     """The events of a range and their leaves.
 
     Raises:
@@ -63,7 +62,7 @@ def leaves_in(reader: Reader, evidence: Evidence, part: Range) -> list[tuple[Sto
         ProofError: not all of the events are there.
     """
     leaves = Leaves(evidence.needed_salts)
-    found = [(event, leaves.of(event)) for event in evidence.stored(reader, part)]
+    found = [(event, leaves.of(event)) for event in evidence.stored(part)]
     if len(found) != part.last - part.after or not all(event.act for event, _ in found):
         raise ProofError(
             f"of the events {part.after + 1} to {part.last} some are gone: modlog verify names them"
@@ -71,12 +70,12 @@ def leaves_in(reader: Reader, evidence: Evidence, part: Range) -> list[tuple[Sto
     return found
 
 
-def tree_of(reader: Reader, evidence: Evidence, size: int) -> Tree:
+def tree_of(evidence: Evidence, size: int) -> Tree:
     """The tree over the first events, of which all full tiles are kept.
 
     Raises:
         ProofError: tiles or events of it are gone.
     """
     full = size - size % WIDTH
-    rest = leaves_in(reader, evidence, Range(full, size)) if size > full else []
+    rest = leaves_in(evidence, Range(full, size)) if size > full else []
     return Tree(evidence, Edge.of(size, [one.hash for _, one in rest], evidence.roots))

@@ -166,7 +166,7 @@ class Seals:
         findings: list[Finding] = []
         kept = dict(self._kept(evidence, findings))
         sizes = {*kept, *(one.checkpoint.size for one in self.given.trusted)}
-        found = Comparing(self.reader, evidence, sorted(sizes), self.progress).run()
+        found = Comparing(evidence, sorted(sizes), self.progress).run()
         findings += named(found, Leaves(evidence.salts), head)
         findings += self._against(found, kept, head)
         findings += self._back_dated(evidence)

@@ -242,6 +242,61 @@ class TestACheckpoint:
         assert [(one.done, one.total) for one in seen] == [(256, EVENTS)]
 
 
+class TestOnCommit:
+    """With `seal_on_commit` each call comes back sealed."""
+
+    def test_each_transaction_is_sealed_inside_and_outside(self, log, place, tmp_path):
+        log.seal(KEY, tmp_path / "c", seal_on_commit=True)
+        for act in (
+            lambda: log.note("a0", "one command"),
+            lambda: log.ingest(
+                {"do": "note", "account_id": "a0", "text": f"{n}", "at": START} for n in range(300)
+            ),
+            lambda: log.plan_sweep(["a6"], "flag", label="y"),
+            lambda: log.recorder.insert_events([StoredEvent("order-1", 1, "shop:Ordered", b"x")]),
+        ):
+            act()
+            assert checkpoint_in((tmp_path / "c").read_text()).size == log.head
+        with log.transaction():
+            log.note("a0", "two in one")
+            log.note("a0", "transaction")
+            assert checkpoint_in((tmp_path / "c").read_text()).size == log.head - 2
+        assert checkpoint_in((tmp_path / "c").read_text()).size == log.head
+        assert log.verify(checkpoints=tmp_path / "c", key=KEY.verifier).ok
+
+    def test_threads_bring_no_shorter_checkpoint_outside(self, log, tmp_path):
+        log.seal(KEY, tmp_path / "c", seal_on_commit=True)
+
+        def write(number: int) -> None:
+            with modlog.acting(ANN, reason="r"):
+                for _ in range(10):
+                    log.note("a0", f"{number}")
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(write, range(4)))
+        assert checkpoint_in((tmp_path / "c").read_text()).size == log.head == EVENTS + 40
+
+    def test_what_was_recorded_stays_if_it_cannot_be_sealed(self, log):
+        notes: list[str] = []
+
+        def fails(note: str) -> None:
+            notes.append(note)
+            if len(notes) == 2:
+                raise ConnectionError("no network")
+
+        log.seal(KEY, fails, seal_on_commit=True)
+        with pytest.raises(ConnectionError):
+            log.note("a0", "x", idempotency_key="k")
+        assert log.head == EVENTS + 1
+        assert log.settle("k").position == EVENTS + 1
+
+    def test_another_ledger_object_does_not(self, log, place):
+        log.seal(KEY, seal_on_commit=True)
+        with place.open() as other:
+            other.note("a0", "x", actor=ANN)
+        assert log.verify().sealed == EVENTS
+
+
 class TestIsRefused:
     """What is wrong is told before anything is written."""
 

@@ -35,6 +35,7 @@ class Store:
         on_machine_time: whether instants come from the machine's clock, which must then agree
             with the server's; a clock that was given may say anything.
         lock_timeout: how long one who writes waits for another, in seconds.
+        on_commit: called after each transaction of this store, if there is something to call.
     """
 
     def __init__(self, database: Database) -> None:
@@ -42,6 +43,13 @@ class Store:
         self.on_machine_time = False
         self.lock_timeout = LOCK_TIMEOUT
         self.signal = Signal()
+        self.on_commit: Callable[[], object] | None = None
+
+    def committed(self) -> None:
+        """A transaction of this store has recorded something."""
+        self.signal.notify()
+        if self.on_commit:
+            self.on_commit()
 
     # Writing
 
@@ -62,7 +70,7 @@ class Store:
             self.database.beginning(opened),
         ):
             yield self._writer(opened, self.database.lock_head(opened), now)
-        self.signal.notify()
+        self.committed()
 
     @contextmanager
     def joining(self, connection: Any, now: datetime) -> Iterator[Writer]:
@@ -141,7 +149,7 @@ class Store:
             if card:
                 writer.streams[account_id] = card.stream
             event = writer.decided(decide, key, card.state if card else AccountState())
-        self.signal.notify()
+        self.committed()
         return event
 
     def _locked(

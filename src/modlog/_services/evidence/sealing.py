@@ -7,7 +7,9 @@ them is written in short transactions of its own.
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from attrs import define, frozen
 
@@ -80,8 +82,14 @@ class Sealing:
             if self.progress:
                 self.progress(SealProgress(done=min(done, total), total=total))
         outcome = self._sign()
-        self.outside.put(outcome.note.encode(), outcome.size)
+        if not self._is_further(outcome.size):
+            self.outside.put(outcome.note.encode(), outcome.size)
         return outcome
+
+    def _is_further(self, size: int) -> bool:
+        """Whether another sealer has brought a longer checkpoint outside meanwhile."""
+        content = self.outside.last()
+        return content is not None and signed_by(content, self.key.verifier).size > size
 
     def _begin(self) -> None:
         """Give the ledger its secret, if it has none."""
@@ -198,6 +206,17 @@ class Sealing:
 
     def _evidence(self, reader: Reader) -> Evidence:
         return Evidence(reader.database, reader.session)
+
+
+def after_commits(store: Store, key: SigningKey, outside: Outside) -> Callable[[], object]:
+    """What seals after each transaction, for one thread at a time."""
+    lock = threading.Lock()
+
+    def seal() -> None:
+        with lock, suppress(ConcurrencyError):  # another process has sealed more, this included
+            Sealing(store, key, outside, None).run()
+
+    return seal
 
 
 def _filled(edge: Edge, evidence: Evidence, part: Range) -> Filled:

@@ -7,14 +7,14 @@ from os import PathLike
 
 from modlog._domain.evidence.checkpoints import parsed_checkpoint
 from modlog._domain.evidence.notes import MAX_BYTES, parsed_note
-from modlog._domain.values import checked_callable, checked_position
+from modlog._domain.values import checked_callable, checked_position, checked_truth
 from modlog._errors import InvalidInputError
 from modlog._services.evidence.bundles import BundleOutcome, BundleProgress, Bundling, folder_of
 from modlog._services.evidence.keys import SigningKey, signing_key
 from modlog._services.evidence.outside import Target, outside
 from modlog._services.evidence.proving import ProofOutcome, prove_consistency, prove_event
 from modlog._services.evidence.receipts import checked_parts
-from modlog._services.evidence.sealing import Sealing, SealOutcome, SealProgress
+from modlog._services.evidence.sealing import Sealing, SealOutcome, SealProgress, after_commits
 from modlog._services.evidence.verifying import (
     GivenCheckpoint,
     KeyFile,
@@ -39,6 +39,7 @@ class Evident:
         key: SigningKey | str | PathLike[str],
         to: Target | None = None,
         *,
+        seal_on_commit: bool = False,
         progress: Callable[[SealProgress], object] | None = None,
     ) -> SealOutcome:
         """Sign what is recorded so far: bring the tree over the log up to its head.
@@ -56,6 +57,10 @@ class Evident:
             to: where the checkpoint is kept outside: the path or file:// URL of a file or of a
                 folder (it gets `checkpoint`, and all of them in `checkpoints/`), or a callable,
                 which is given the text of the note.
+            seal_on_commit: from now on seal also after each transaction of this `ModLog`, before
+                its call returns, which takes some milliseconds. What sealing raises is then
+                raised by the call, whose events are recorded all the same. Not after those of
+                `within`, which somebody else commits.
             progress: called after every 25,600 events with a `SealProgress`.
 
         Raises:
@@ -72,7 +77,11 @@ class Evident:
                 "seal() signs what is committed: call it outside of transaction() and within()"
             )
         checked_callable(progress, "progress")
-        return Sealing(self._work.store, signing_key(key), outside(to), progress).run()
+        store, own, place = self._work.store, signing_key(key), outside(to)
+        outcome = Sealing(store, own, place, progress).run()
+        if checked_truth(seal_on_commit, "seal_on_commit"):
+            store.on_commit = after_commits(store, own, place)
+        return outcome
 
     def verify(
         self,

@@ -77,7 +77,7 @@ class PostgresStore(Store):
                     session, account_id, decide, key, now=to_micros(now), facets=facets
                 )
             if event is not None:
-                self.signal.notify()
+                self.committed()
                 return event
         return self.record(account_id, decide, key, now, facets)
 

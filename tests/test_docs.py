@@ -20,6 +20,7 @@ import modlog
 import modlog.aio
 import modlog.asgi
 import modlog.django
+import modlog.duckdb
 import modlog.eventsourcing
 import modlog.testing
 from modlog import importers
@@ -166,6 +167,7 @@ def test_links_lead_somewhere(page):
         modlog.aio,
         modlog.asgi,
         modlog.django,
+        modlog.duckdb,
         modlog.eventsourcing,
         importers,
         modlog.testing,

@@ -9,9 +9,23 @@ from attrs import frozen
 from modlog._domain.effects import types_where
 from modlog._domain.events import AccountRestored, EventsReverted
 from modlog._domain.jsonable import Jsonable
+from modlog._domain.values import shown
+from modlog._errors import InvalidInputError
 
 By = Literal["actor", "actor_kind", "policy", "batch", "label", "day", "hour"]
 BYS: Final = get_args(By)
+
+
+def checked_by(by: object) -> By:
+    """What figures are of.
+
+    Raises:
+        InvalidInputError: they cannot be of that.
+    """
+    if by not in BYS:
+        raise InvalidInputError(f"by must be one of {', '.join(BYS)}, not {shown(by)}")
+    return by  # type: ignore[return-value]
+
 
 SANCTIONING: Final = types_where(lambda effect: effect.begins == "sanction")
 FLAGGING: Final = types_where(lambda effect: effect.begins == "flag")

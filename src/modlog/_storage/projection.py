@@ -96,6 +96,12 @@ def status_sql(gravest: str) -> str:
     )
 
 
+def facets_sql(code: str) -> str:
+    """What a facet is called, as text, from how it is written."""
+    cases = " ".join(f"WHEN {number} THEN '{name}'" for number, name in _NAMES.items())
+    return f"CASE {code} {cases} END"
+
+
 def status_of_stream(database: Database, stream: str) -> str:
     """The present status of a stream, as SQL; its one parameter is the instant."""
     return status_sql(

@@ -9,7 +9,7 @@ from typing import Any
 from modlog._domain.account import Account
 from modlog._domain.blame import Blame, blame
 from modlog._domain.events import RecordedEvent
-from modlog._domain.figures import BYS, By, Figures
+from modlog._domain.figures import By, Figures, checked_by
 from modlog._domain.selection import Selection, checked_selection
 from modlog._domain.spans import first_held
 from modlog._domain.statements import Statement
@@ -100,9 +100,7 @@ class Forensics(Questions):
         Returns:
             a list, most sanctions first, then most flags, then by `by`.
         """
-        if by not in BYS:
-            raise InvalidInputError(f"by must be one of {', '.join(BYS)}, not {shown(by)}")
-        selection = checked_selection(selection, "stats()")
+        by, selection = checked_by(by), checked_selection(selection, "stats()")
         with self._work.reader() as reader, self._work.snapshot_in(reader) as snapshot:
             return figures(snapshot, selection, by)
 

@@ -606,7 +606,9 @@ class TestTheCommandLine:
         )
 
     def test_a_bundle(self):
-        said = self.run("export", "--format", "tlog", "-o", "b").stdout
+        said = self.run("export", "--format", "tlog", "-o", "b", "--key", "k.pub").stdout
+        assert Path("b/keys").read_text().strip() == KEY.verifier.text
+        self.run("export", "-o", "b.csv", "--key", "k.pub", exit_code=2)
         assert "has 300 events of example.com/ledger, 300 of them new" in said
         assert "right: 300 events" in self.run("verify-proof", "b", "--key", "k.pub").stdout
         shutil.rmtree("b/tile/entries")

@@ -39,6 +39,13 @@ _FORMATS: Final = (*FORMATS, "dsa", "tlog")
     metavar="FILE",
     help="For dsa: what the platform's policies mean, in TOML or JSON.",
 )
+@click.option(
+    "--key",
+    "keys",
+    metavar="KEY",
+    multiple=True,
+    help="For tlog: the file of a public key that goes along; may be repeated.",
+)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @selecting
 @click.option("--limit", "-n", type=click.IntRange(min=1), help="So many events at most.")
@@ -49,6 +56,7 @@ def export(
     output: str,
     format: Format | Literal["dsa", "tlog"] | None,
     policies: str | None,
+    keys: Iterable[str],
     force: bool,
     limit: int | None,
     url: str,
@@ -69,8 +77,10 @@ def export(
     Example: modlog export -o march.parquet --batch march
     """
     if format == "tlog":
-        export_bundle(url, schema, selection, output, limit=limit, as_json=as_json)
+        export_bundle(url, schema, selection, output, [*keys], limit=limit, as_json=as_json)
         return
+    if keys:
+        raise InvalidInputError("--key is for --format tlog")
     target = _standard_output(format) if output == "-" else output
     if format == "dsa" and policies is not None:
         with reading(url, schema) as log:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -195,6 +195,7 @@ def export_bundle(
     schema: str | None,
     selection: Selection,
     output: str,
+    keys: Sequence[str],
     *,
     limit: int | None,
     as_json: bool,
@@ -205,7 +206,7 @@ def export_bundle(
             "--format tlog writes all that is sealed to a folder, -o FOLDER, with no choice"
         )
     with reading(url, schema) as log, bar("to bundle", "events") as move:
-        outcome = log.bundle(output, progress=move)
+        outcome = log.bundle(output, keys=keys, progress=move)
     if as_json:
         print_json(outcome.as_dict())
         return

@@ -111,6 +111,24 @@ def test_an_edited_row_is_named_with_what_was_changed(attacked, statement, told)
     assert told in attacked.messages()
 
 
+def test_events_that_are_alike_are_told_apart_by_their_place(kind):
+    """Two deletions of one account in one act, which have no data."""
+    with places.fresh(kind) as place:
+        with place.open() as log, modlog.acting(ANN, reason="r"):
+            log.create("a")
+            with log.transaction():
+                log.delete("a")
+                log.delete("a")
+                for _ in range(260):
+                    log.note("a", "x")
+            outcome = log.seal(KEY)
+        tamper(place, "UPDATE modlog_events SET occurred_at = 5 WHERE position IN (2, 3)")
+        with place.open() as log:
+            found = log.verify(checkpoints=outcome, key=KEY.verifier).findings
+    told = [(one.check, one.position) for one in found if one.check in NAMES]
+    assert told == [("edited", 2), ("edited", 3)]
+
+
 def test_an_account_that_gets_another_name_is_found_in_each_event_of_it(attacked):
     attacked.do("UPDATE modlog_streams SET id = 'somebody' WHERE id = 'a3'")
 

@@ -1,11 +1,13 @@
 """Proofs, bundles and witnesses: what a ledger gives out, and what is checked without it."""
 
+import fcntl
 import json
 import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from hypothesis import strategies as st
 import modlog
 from modlog import EvidenceError, InvalidInputError, ProofError, SealOutcome, SigningKey
 from modlog._cli.main import commands
+from modlog._domain.evidence.checkpoints import Checkpoint
 from modlog._domain.evidence.leaves import parsed_leaf
-from modlog._domain.evidence.notes import parsed_note
+from modlog._domain.evidence.notes import Note, parsed_note
 from modlog._domain.evidence.proofs import ConsistencyProof, InclusionProof, parsed_proof
 from modlog._domain.evidence.trees import leaf_hash
 from modlog._services.evidence.keys import signers
@@ -273,6 +276,15 @@ class TestAWrongReceipt:
         with pytest.raises(EvidenceError):
             modlog.verify_proof(self.changed(text, extra=extra), KEY.verifier)
 
+    def test_a_leaf_that_says_it_stands_elsewhere(self, text):
+        """As only who has the key could make one."""
+        extra = json.loads(parsed_proof(text.encode()).extra)  # type: ignore[union-attr, arg-type]
+        signed = Checkpoint(ORIGIN, 1, leaf_hash(extra["leaf"].encode())).text
+        note = Note(signed, (KEY.sign(signed),)).written()
+        wrong = self.changed(text, index=0, hashes=(), note=note)
+        with pytest.raises(ProofError, match="stands at another position than it does"):
+            modlog.verify_proof(wrong, KEY.verifier)
+
     def test_signed_by_others(self, text):
         with pytest.raises(EvidenceError, match=r"is of 'example\.com/ledger', and the key"):
             modlog.verify_proof(text, OTHER.verifier)
@@ -426,6 +438,16 @@ class TestAWitness:
             {parsed_note(note.note.encode()).text} for note in notes
         ]
 
+    def test_one_at_a_time_looks_at_what_was_seen(self, sealed, tmp_path):
+        name = sha256(ORIGIN.encode()).hexdigest()
+        with (tmp_path / f"{name}.lock").open("w") as lock, ThreadPoolExecutor() as threads:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            asked = threads.submit(modlog.witness, sealed.newest, WITNESS, KEY.verifier, tmp_path)
+            with pytest.raises(TimeoutError):
+                asked.result(0.5)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert asked.result(20).size == EVENTS
+
     @pytest.mark.parametrize("key", [KEY, OTHER])
     def test_needs_a_key_of_a_witness(self, sealed, tmp_path, key):
         with pytest.raises(EvidenceError, match="--for-witness makes one that cosigns"):
@@ -537,9 +559,6 @@ class TestABundle:
 
 
 def future() -> str:
-    from modlog._domain.evidence.checkpoints import Checkpoint
-    from modlog._domain.evidence.notes import Note
-
     text = Checkpoint(ORIGIN, 400, bytes(32)).text
     return Note(text, (KEY.sign(text),)).written()
 

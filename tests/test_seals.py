@@ -31,6 +31,7 @@ from modlog._domain.evidence.checkpoints import parsed_checkpoint
 from modlog._domain.evidence.notes import parsed_note
 from modlog._domain.evidence.tiles import hashes_in
 from modlog._services.evidence.keys import signers
+from modlog._services.evidence.sealing import Sealing
 from modlog.testing import MovableClock, histories
 from tests import places
 from tests.golden import whole
@@ -240,6 +241,27 @@ class TestACheckpoint:
         log.seal(KEY, progress=seen.append)
 
         assert [(one.done, one.total) for one in seen] == [(256, EVENTS)]
+
+
+def test_a_sealer_that_was_overtaken_brings_no_shorter_checkpoint_outside(
+    log, tmp_path, monkeypatch
+):
+    sign = Sealing._sign
+    overtaken: list[int] = []
+
+    def slowly(self):
+        outcome = sign(self)
+        if not overtaken:
+            overtaken.append(outcome.size)
+            log.note("a0", "meanwhile")
+            log.seal(KEY, tmp_path / "c")
+        return outcome
+
+    monkeypatch.setattr(Sealing, "_sign", slowly)
+    log.seal(KEY, tmp_path / "c")
+
+    assert overtaken == [EVENTS]
+    assert checkpoint_in((tmp_path / "c").read_text()).size == EVENTS + 1
 
 
 class TestOnCommit:

@@ -82,9 +82,9 @@ class Standings:
         suspended = [n for n, status in statuses.items() if status is Status.SUSPENDED]
         states = standing_at(database, session, suspended, moment) if suspended else {}
         return {
-            ids[n]: Standing(status, _until(states[n], self.at) if n in states else None)
-            for n, status in statuses.items()
-            if status is not Status.ABSENT
+            id_: Standing(statuses[n], _until(states[n], self.at) if n in states else None)
+            for n, id_ in ids.items()  # in their order, which is not that of the rows
+            if statuses.get(n, Status.ABSENT) is not Status.ABSENT
         }
 
 

@@ -144,6 +144,7 @@ class Adoption:
 
         Returns:
             an iterator over the differences, which counts them: first those of rows, in their
-            order, and then the accounts that no row has.
+            order, and then the accounts that no row has, in the order in which the ledger came
+            to know them.
         """
         return reconcile(self._work, rows, hard_deletes=hard_deletes, progress=progress)

@@ -229,7 +229,7 @@ def test_nothing_selected(log):
 
 
 def test_it_goes_on_over_several_pages(log, monkeypatch):
-    monkeypatch.setattr("modlog._services.forensics.impacts.PAGE", 3)
+    monkeypatch.setattr("modlog._storage.reading.PAGE", 3)
     clean_up(log)
     impact = log.impact(Selection(batch_id="clean-up"))
     assert [one.account_id for one in impact.lines()] == ["110018", "a", "b", "c"]

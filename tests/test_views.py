@@ -207,7 +207,7 @@ def test_a_count_is_that_of_the_plain_replays(fresh_place, world, data):
         fresh_place() as place,
         place.open(clock=clock) as log,
     ):
-        patch.setattr("modlog._services.views.PAGE", 1)  # of the accounts that are replayed
+        patch.setattr("modlog._storage.reading.PAGE", 1)  # of the accounts that are replayed
         events = model.write(log, transactions)
         views = [log.as_of(position) for position in range(len(events) + 1)]
         views.append(view_of(log, data.draw(steps(events))))

@@ -34,56 +34,18 @@ from modlog._domain.values import checked_callable, shown
 from modlog._errors import InvalidInputError
 from modlog._services.archive.places import place_of
 from modlog._services.archive.reading import Dataset, dataset_of
-from modlog._services.archive.replaying import accounts_of, buckets_of, events_of_bucket
+from modlog._services.archive.replaying import buckets_of, events_of_bucket
+from modlog._services.archive.tabulating import COLUMNS, schema_of_table, tables_of
 from modlog._storage.codec import ACT_COLUMNS
 from modlog._storage.database import Database, Row, Session
 from modlog._storage.figures import figures as figures_of
-from modlog._storage.projection import (
-    ACCOUNT_COLUMNS,
-    GRAVEST,
-    OF_STATUS,
-    SPAN_COLUMNS,
-    account_columns,
-    facets_sql,
-    numbers,
-    status_sql,
-)
+from modlog._storage.projection import GRAVEST, OF_STATUS, facets_sql, numbers, status_sql
 from modlog._storage.reading import Reader
 from modlog._storage.spans import Moment
 from modlog._storage.store import Store
 
 __all__ = ["connect", "figures"]
 
-_EVENT: Final = ("position", "act", "stream", "version", "occurred_at", "data", "personal", "state")
-_STREAM: Final = ("number", "kind", "id")
-_BIGINT: Final = frozenset(
-    [
-        "position",
-        "act",
-        "stream",
-        "version",
-        "occurred_at",
-        "number",
-        "recorded_at",
-        "schema",
-        "latest",
-        "in_order",
-        "opened",
-        "facet",
-        "since",
-        "until",
-        "opened_at",
-        "closed",
-        "closed_at",
-    ]
-)
-_TABLES: Final = {
-    "events": _EVENT,
-    "acts": ACT_COLUMNS,
-    "streams": _STREAM,
-    "accounts": ACCOUNT_COLUMNS,
-    "spans": SPAN_COLUMNS,
-}
 _VIEWS: Final = ("events", "spans", "accounts")
 
 
@@ -178,9 +140,10 @@ def _bring(connection: Any, dataset: Dataset, progress: Callable[[int], object] 
     """Make the tables and what stands on them, in one transaction."""
     connection.execute("BEGIN")
     connection.execute("CREATE OR REPLACE TABLE modlog_archive (ledger TEXT, head BIGINT)")
-    for name, columns in _TABLES.items():
-        typed = ", ".join(f'"{column}" {_type_of(column)}' for column in columns)
-        connection.execute(f"CREATE OR REPLACE TABLE modlog_{name} ({typed})")
+    for name in COLUMNS:
+        connection.register("modlog_rows", schema_of_table(name).empty_table())
+        connection.execute(f"CREATE OR REPLACE TABLE modlog_{name} AS SELECT * FROM modlog_rows")
+        connection.unregister("modlog_rows")
     done = 0
     for bucket in buckets_of(dataset):
         done += _bring_bucket(connection, dataset, bucket)
@@ -193,52 +156,14 @@ def _bring(connection: Any, dataset: Dataset, progress: Callable[[int], object] 
     connection.execute("COMMIT")
 
 
-def _type_of(column: str) -> str:
-    if column in _BIGINT:
-        return "BIGINT"
-    return {"confidence": "DOUBLE", "state": "BLOB"}.get(column, "TEXT")
-
-
 def _bring_bucket(connection: Any, dataset: Dataset, bucket: int) -> int:
     """The rows of a bucket's events and accounts; how many events they are."""
-    import pyarrow.compute as pc
-
     events = events_of_bucket(dataset, bucket)
-    first = pc.equal(events["stream"], events["position"])
-    streams = events.filter(first).select(["position", "kind", "id"]).rename_columns(_STREAM)
-    begun = events.filter(pc.equal(events["act"], events["position"]))
-    acts = begun.select(["position", *ACT_COLUMNS[1:]]).rename_columns(ACT_COLUMNS)
-    for name, rows in (("events", events.select(_EVENT)), ("acts", acts), ("streams", streams)):
-        _insert(connection, name, rows)
-    accounts: list[Row] = []
-    spans: list[Sequence[Any]] = []
-    for one in accounts_of(events):
-        accounts.append(account_columns(one.stream, one.state))
-        spans += one.changes.begun
-    for name, made in (("accounts", accounts), ("spans", spans)):
-        if made:
-            _insert(connection, name, _arrow(_TABLES[name], made))
+    for name, rows in tables_of(events).items():
+        connection.register("modlog_rows", rows)
+        connection.execute(f"INSERT INTO modlog_{name} SELECT * FROM modlog_rows")
+        connection.unregister("modlog_rows")
     return int(events.num_rows)
-
-
-def _insert(connection: Any, name: str, rows: Any) -> None:
-    chosen = ", ".join(
-        f'epoch_us("{column}")' if str(rows.schema.field(column).type).startswith("timestamp")
-        else f'"{column}"'
-        for column in rows.column_names
-    )  # fmt: skip
-    connection.register("modlog_rows", rows)
-    connection.execute(f"INSERT INTO modlog_{name} SELECT {chosen} FROM modlog_rows")
-    connection.unregister("modlog_rows")
-
-
-def _arrow(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
-    import pyarrow as pa
-
-    values = zip(*rows, strict=True)
-    types = (pa.int64() if column in _BIGINT else pa.string() for column in columns)
-    arrays = [pa.array(some, type=type_) for some, type_ in zip(values, types, strict=True)]
-    return pa.table(arrays, names=list(columns))
 
 
 def _view(name: str) -> str:

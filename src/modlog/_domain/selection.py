@@ -37,6 +37,9 @@ class _Everything:
     def __repr__(self) -> str:
         return "any"
 
+    def __reduce__(self) -> str:
+        return "ANY"  # copied or sent to another process it is still the same
+
 
 ANY: Final = _Everything()
 

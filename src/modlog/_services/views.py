@@ -33,8 +33,8 @@ from modlog._domain.values import (
 from modlog._errors import AccountNotFoundError, InvalidInputError
 from modlog._services.records import Addition, read_addition
 from modlog._services.work import Work
-from modlog._storage.reading import Reader
-from modlog._storage.replays import PAGE, States, beside, pages_of_accounts, replays
+from modlog._storage.reading import Reader, in_pages
+from modlog._storage.replays import States, beside, pages_of_accounts, replays
 from modlog._storage.selecting import Condition
 from modlog._storage.spans import (
     Differing,
@@ -197,7 +197,7 @@ class View:
             at = self._instant(reader)
             moment = Moment.of(self._scope)
             counts = count_at(reader.database, reader.session, moment, at)
-            for page in _pages(self._replayed(reader)):
+            for page in in_pages(self._replayed(reader)):
                 told = statuses_at(reader.database, reader.session, page, moment, at)
                 counts.subtract(told.values())
                 ids = ids_of(reader.database, reader.session, page)
@@ -377,11 +377,6 @@ def _unknown(account_id: str) -> AccountNotFoundError:
     return AccountNotFoundError(
         f"account {shown(account_id)} is not in this view of the ledger: no event of it lies within"
     )
-
-
-def _pages(streams: Sequence[int]) -> Iterator[Sequence[int]]:
-    for first in range(0, len(streams), PAGE):
-        yield streams[first : first + PAGE]
 
 
 def _is_flagged(state: AccountState, flagged: str | bool) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -58,6 +58,11 @@ def selected(database: Database, condition: Condition) -> str:
 def recorded_sql(database: Database) -> str:
     """The query for whole events, as `recorded_event` takes them, up to its condition."""
     return f"SELECT {RECORDED} FROM {sources(database)}"
+
+
+def in_pages(streams: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Streams at hand, so many at a time as are looked up together."""
+    return (streams[first : first + PAGE] for first in range(0, len(streams), PAGE))
 
 
 @define

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -100,15 +100,20 @@ def rebuild_all(
         session.run(f"DELETE FROM {database.table(name)}")
     count = 0
     for page in all_traced(database, session):
-        changes = Changes()
-        for one in page:
-            changes.turns |= one.changes.turns
-            changes.begun += one.changes.begun
-        changes.write(database, session)
+        write_traced(database, session, page)
         count += len(page)
         if progress:
             progress(count)
     return count
+
+
+def write_traced(database: Database, session: Session, accounts: Iterable[Traced]) -> None:
+    """Put accounts into the projection, which has nothing of them yet."""
+    changes = Changes()
+    for one in accounts:
+        changes.turns |= one.changes.turns
+        changes.begun += one.changes.begun
+    changes.write(database, session)
 
 
 def _make_missing_indexes(database: Database, session: Session) -> None:

@@ -14,7 +14,7 @@ from modlog._domain.selection import Selection
 from modlog._services.work import Work
 from modlog._storage.figures import figures
 from modlog._storage.impacts import Look, Repair, begun, looks, repairs, touched
-from modlog._storage.reading import PAGE, Reader
+from modlog._storage.reading import Reader, in_pages
 
 
 @frozen(eq=False, kw_only=True)
@@ -54,7 +54,7 @@ class Impact(Jsonable):
 
         Streaming, in the order in which the ledger came to know the accounts.
         """
-        for page in _pages(self._streams):
+        for page in in_pages(self._streams):
             with self._work.reader() as reader, self._work.snapshot_in(reader) as snapshot:
                 at = self._work.present(snapshot)
                 found = looks(snapshot, self.selection, self.head, page, at)
@@ -77,7 +77,7 @@ def impact_in(snapshot: Reader, work: Work, selection: Selection, see: See) -> I
         head, at = snapshot.head().position, work.present(snapshot)
         events, streams = touched(snapshot, selection, head)
         several_batches, remarks = 0, Counter[str]()
-        for page in _pages(streams):
+        for page in in_pages(streams):
             found = looks(snapshot, selection, head, page, at)
             for line, _ in found:
                 several_batches += len(line.batches) > 1
@@ -98,7 +98,3 @@ def impact_in(snapshot: Reader, work: Work, selection: Selection, see: See) -> I
             work=work,
             streams=streams,
         )
-
-
-def _pages(streams: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (streams[start : start + PAGE] for start in range(0, len(streams), PAGE))

@@ -68,7 +68,7 @@ def no_skip(report):
     if not report.skipped or hasattr(report, "wasxfail"):
         return report
     reason = report.longrepr[2].removeprefix("Skipped: ")
-    if not reason.startswith(("real data:", "PgBouncer:")):
+    if not reason.startswith(("real data:", "PgBouncer:", "Java:")):
         report.outcome = "failed"
         report.longrepr = f"skipped, and nothing may be skipped here: {reason}"
     return report

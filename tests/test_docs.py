@@ -22,6 +22,7 @@ import modlog.asgi
 import modlog.django
 import modlog.duckdb
 import modlog.eventsourcing
+import modlog.spark
 import modlog.testing
 from modlog import importers
 from modlog._cli.main import commands
@@ -170,6 +171,7 @@ def test_links_lead_somewhere(page):
         modlog.duckdb,
         modlog.eventsourcing,
         importers,
+        modlog.spark,
         modlog.testing,
     ],
 )

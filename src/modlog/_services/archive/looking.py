@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from attrs import define, field
+from attrs import astuple, define, field
 
 from modlog._domain.values import shown
 from modlog._errors import ArchiveError, CorruptEventError
@@ -109,6 +109,29 @@ class Looking:
                 traced(stream, id_, rows)
             except CorruptEventError as error:
                 self.found(f"account {shown(id_)}: {error}")
+
+    def look_beside(self) -> None:
+        """Look at the files that are of no bucket."""
+        manifests = self.dataset.manifests
+        files = {file.path: file for one in manifests for file in (*one.files, *one.whole)}
+        for file in files.values():
+            if file.bucket is None:
+                self.read(file)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What was found, as JSON values."""
+        return {
+            "events": self.events,
+            "findings": [one.as_dict() for one in self.findings],
+            "sums": {str(number): astuple(sums) for number, sums in self.sums.items()},
+        }
+
+    def join(self, found: Mapping[str, Any]) -> None:
+        """Add what was found elsewhere, from `as_dict`."""
+        self.events += found["events"]
+        self.findings += [Finding(**one) for one in found["findings"]]
+        for number, sums in found["sums"].items():
+            self.sums[int(number)].join(Sums(*sums))
 
     def look_at_sums(self) -> None:
         """Once all buckets are through: that each position is there once."""

@@ -73,7 +73,7 @@ class Verifying:
             for bucket in buckets_of(self.dataset):
                 self._looking.look_at_bucket(bucket)
             self._looking.look_at_sums()
-        self._look_beside(named)
+            self._looking.look_beside()
         if store is not None and not self._looking.findings:
             with store.reading() as reader:
                 self._compare(reader, manifests)
@@ -87,11 +87,6 @@ class Verifying:
             leftovers=tuple(self._leftovers(named)),
             compared=store is not None,
         )
-
-    def _look_beside(self, named: dict[str, File]) -> None:
-        for file in named.values():
-            if file.table != EVENTS:
-                self._looking.read(file)
 
     def _leftovers(self, named: dict[str, File]) -> Iterator[str]:
         for table in (EVENTS, *KEPT):

@@ -84,7 +84,7 @@ class Standings:
         return {
             id_: Standing(statuses[n], _until(states[n], self.at) if n in states else None)
             for n, id_ in ids.items()  # in their order, which is not that of the rows
-            if statuses.get(n, Status.ABSENT) is not Status.ABSENT
+            if n in statuses and statuses[n] is not Status.ABSENT
         }
 
 

@@ -140,8 +140,8 @@ def test_what_is_no_archive_or_no_session(cluster, both, tmp_path):
             call()
 
 
-def test_real_accounts(cluster, enwiki, fresh_place, tmp_path):
-    with fresh_place.open() as log:
+def test_real_accounts(cluster, enwiki, tmp_path):
+    with modlog.open("sqlite://") as log:
         load(log, enwiki / "rogue-admin.jsonl")
         load(log, enwiki / "founder.jsonl")
         log.archive(tmp_path)

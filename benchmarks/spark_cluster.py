@@ -1,7 +1,6 @@
-"""Apache Spark as it is in earnest: a master and two workers, each a process of its own."""
+"""Apache Spark as it is in earnest: a master and workers of one core, each a process of its own."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-import pytest
 from attrs import define
 
 _PATIENCE = 60  # seconds until a process has said that it is there
@@ -42,15 +41,15 @@ class Cluster:
         return sum(info.numActiveTasks for info in infos if info)
 
 
-def need_java() -> None:
-    """Skip a test where there is no Java."""
-    if shutil.which("java") is None:
-        pytest.skip("Java: Spark needs it, and it is not installed")
-
-
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """A master, two workers and a session, which go away with the block."""
+def cluster(folder: Path, workers: int = 2, **settings: str) -> Iterator[Cluster]:
+    """A master, so many workers and a session, which go away with the block.
+
+    Args:
+        folder: for logs and files of the workers.
+        workers: how many.
+        settings: of the session, dots as underlines.
+    """
     import pyspark
 
     home = Path(pyspark.__file__).parent
@@ -76,34 +75,32 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         ports = ("--host", _HOST, "--webui-port", "0")
         start("master", f"{deploy}.master.Master", *ports, "--port", str(port))
         _wait_for(folder / "master.log", "New state: ALIVE")
-        workers = []
-        for name in ("one", "two"):
+        names, processes = [f"worker-{number}" for number in range(workers)], []
+        for name in names:
             (folder / name).mkdir()
             more = ("--cores", "1", "--memory", "1g", "--work-dir", str(folder / name), url)
-            workers.append(start(name, f"{deploy}.worker.Worker", *ports, *more))
-        for name in ("one", "two"):
+            processes.append(start(name, f"{deploy}.worker.Worker", *ports, *more))
+        for name in names:
             _wait_for(folder / f"{name}.log", "Successfully registered with master")
-        yield Cluster(stack.enter_context(_session(url, own)), workers)
+        config = {name.replace("_", "."): value for name, value in settings.items()}
+        yield Cluster(stack.enter_context(_session(url, own, config)), processes)
 
 
 @contextmanager
-def _session(url: str, own: dict[str, str]) -> Iterator[Any]:
+def _session(url: str, own: dict[str, str], config: dict[str, str]) -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in own.items():
-            patch.setenv(name, value)
+    with patch.dict(os.environ, own):
         builder = SparkSession.builder.master(url)
         for name, value in {
             "spark.driver.host": _HOST,
             "spark.driver.memory": "512m",
             "spark.executor.memory": "512m",
             "spark.log.level": "ERROR",
-            "spark.sql.codegen.factoryMode": "NO_CODEGEN",  # of so few rows it is most of the time
-            "spark.sql.codegen.wholeStage": "false",
             "spark.sql.shuffle.partitions": "2",
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
+            **config,
         }.items():
             builder = builder.config(name, value)
         session = builder.getOrCreate()

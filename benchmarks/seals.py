@@ -7,6 +7,7 @@ what no tree over the log can do without. Commands are counted alone and beside 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -81,6 +82,9 @@ def _measured(place: Place) -> Iterator[str]:
         verified = events / _seconds(verify)
         assert report.ok, report.findings
         yield f"verify {verified:,.0f} events/s; {verified / floor:.2f} of the floor"
+        cores = os.cpu_count() or 1
+        took = _seconds(lambda: log.verify(key=KEY.verifier, processes=cores))
+        yield f"verify in {cores} processes: {events / took / verified:.2f} times that"
         alone, beside = [], []
         for _ in range(_TURNS):
             alone.append(_commands(log))

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,15 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 2, **settings: str) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, workers: int = 2, settings: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
     """A master, so many workers and a session, which go away with the block.
 
     Args:
         folder: for logs and files of the workers.
         workers: how many.
-        settings: of the session, dots as underlines.
+        settings: of the session.
     """
     import pyspark
 
@@ -82,12 +84,11 @@ def cluster(folder: Path, workers: int = 2, **settings: str) -> Iterator[Cluster
             processes.append(start(name, f"{deploy}.worker.Worker", *ports, *more))
         for name in names:
             _wait_for(folder / f"{name}.log", "Successfully registered with master")
-        config = {name.replace("_", "."): value for name, value in settings.items()}
-        yield Cluster(stack.enter_context(_session(url, own, config)), processes)
+        yield Cluster(stack.enter_context(_session(url, own, settings or {})), processes)
 
 
 @contextmanager
-def _session(url: str, own: dict[str, str], config: dict[str, str]) -> Iterator[Any]:
+def _session(url: str, own: dict[str, str], config: Mapping[str, str]) -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
     with patch.dict(os.environ, own):

@@ -488,6 +488,7 @@ ANSWERS = {
     "Difference",
     "SealOutcome",
     "SealProgress",
+    "VerifyProgress",
     *("BundleOutcome", "BundleProgress", "ProofOutcome", "ProvenEvent", "ProvenGrowth"),
     "WitnessOutcome",
     "DsaRecord",

@@ -211,7 +211,7 @@ def test_of_many_events_the_ticks_are_hours(log, monkeypatch):
 
 
 def test_progress_tells_of_each_page(log, monkeypatch):
-    monkeypatch.setattr("modlog._services.forensics.impacts.PAGE", 2)
+    monkeypatch.setattr("modlog._storage.reading.PAGE", 2)
     told: list[ReportProgress] = []
     log.report(OF_BATCH, progress=told.append)
     assert [(one.done, one.total) for one in told] == [(2, 3), (3, 3)]

@@ -25,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import modlog
-from modlog import EvidenceError, InvalidInputError, ProofError, SigningKey
+from modlog import EvidenceError, InvalidInputError, ProofError, SigningKey, VerifyProgress
 from modlog._cli.main import commands
 from modlog._domain.evidence.checkpoints import parsed_checkpoint
 from modlog._domain.evidence.notes import parsed_note
@@ -609,9 +609,11 @@ class TestVerifying:
 
     def test_tells_how_far_it_is(self, log):
         log.seal(KEY)
-        seen: list[int] = []
-        log.verify(seen.append)
-        assert seen[0] == EVENTS
+        seen: list[VerifyProgress] = []
+        report = log.verify(seen.append)
+        assert (seen[0].events, seen[0].accounts) == (EVENTS, 0)
+        assert (seen[-1].events, seen[-1].accounts) == (EVENTS, report.accounts)
+        assert {one.total for one in seen} == {seen[-1].done}
 
 
 class TestTheCommandLine:

@@ -26,8 +26,11 @@ BUCKETS = 6
 def cluster():
     if shutil.which("java") is None:
         pytest.skip("Java: Spark needs it, and it is not installed")
-    settings = {"spark_sql_codegen_wholeStage": "false"}  # too much work for so few rows
-    with TemporaryDirectory() as folder, spark_cluster.cluster(Path(folder), **settings) as cluster:
+    settings = {"spark.sql.codegen.wholeStage": "false"}  # too much work for so few rows
+    with (
+        TemporaryDirectory() as folder,
+        spark_cluster.cluster(Path(folder), 2, settings) as cluster,
+    ):
         yield cluster
 
 

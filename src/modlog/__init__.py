@@ -70,7 +70,7 @@ from modlog._services.forensics.dsa.records import DsaRecord
 from modlog._services.forensics.impacts import Impact
 from modlog._services.forensics.reports import Report, ReportLine, ReportProgress
 from modlog._services.import_outcomes import IngestOutcome, Rejection
-from modlog._services.integrity import VerificationReport
+from modlog._services.integrity import VerificationReport, VerifyProgress
 from modlog._services.ledger import ModLog
 from modlog._services.ledger import open_ledger as open
 from modlog._services.reverts.plans import RevertLine, RevertOutcome, RevertPlan, RevertProgress
@@ -196,6 +196,7 @@ __all__ = [
     "UpgradeOutcome",
     "VerificationReport",
     "VerifierKey",
+    "VerifyProgress",
     "View",
     "WitnessOutcome",
     "acting",

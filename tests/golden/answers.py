@@ -43,6 +43,7 @@ def _answers(log: modlog.ModLog) -> Iterator[Any]:
     step = modlog.Migration(3, "acts have metadata")
     yield step
     yield modlog.SealProgress(done=25_600, total=40_000)
+    yield modlog.VerifyProgress(events=40_000, accounts=7_000, total=50_000)
     yield modlog.SealOutcome(
         origin="example.com/ledger",
         size=3,

@@ -86,15 +86,3 @@ def bar(what: str, of: str = "accounts") -> Iterator[Move]:
 
     with terminal.chunk_bar(what, of) as move:
         yield move
-
-
-@contextmanager
-def counting(what: str) -> Iterator[Callable[[int], None]]:
-    """Shows how many are through, on a terminal, where nobody knows how many there are."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from modlog._cli import terminal
-
-    with terminal.counter(what) as move:
-        yield move

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import timedelta
@@ -10,11 +11,12 @@ from time import sleep
 
 import click
 
-from modlog._cli.acting import bar, counting
+from modlog._cli.acting import bar
 from modlog._cli.calling import NO, Command, options, print_json, reading, writing
 from modlog._cli.escaping import visible
 from modlog._cli.instants import LENGTH
 from modlog._errors import InvalidInputError
+from modlog._services.crew import MOST_PROCESSES
 from modlog._services.evidence.keys import SigningKey, write_keys
 from modlog._services.evidence.sealing import SealOutcome
 from modlog._services.ledger import ModLog
@@ -139,6 +141,11 @@ def of_signers(command: Command) -> Command:
 )
 @click.option("--key", "key_file", metavar="KEY", help="File of the ledger's public key, .pub.")
 @of_signers
+@click.option(
+    "--processes",
+    type=click.IntRange(1, MOST_PROCESSES),
+    help="How many look at a large ledger side by side; one for each core, if left out.",
+)
 @options
 def verify(
     *,
@@ -146,6 +153,7 @@ def verify(
     key_file: str | None,
     witnesses: Iterable[str],
     quorum: int | None,
+    processes: int | None,
     url: str,
     schema: str | None,
     as_json: bool,
@@ -159,13 +167,14 @@ def verify(
     """
     with ExitStack() as stack:
         log = stack.enter_context(reading(url, schema))
-        count = stack.enter_context(counting("looked at"))
+        move = stack.enter_context(bar("verifying", "events and accounts"))
         report = log.verify(
-            count,
+            move,
             checkpoints=[Path(one) for one in checkpoints],
             key=key_file,
             witnesses=[*witnesses],
             quorum=quorum,
+            processes=processes or min(os.cpu_count() or 1, MOST_PROCESSES),
         )
     if as_json:
         print_json(report.as_dict())

@@ -302,20 +302,6 @@ def chunk_bar(
         yield lambda now: progress.update(task, completed=now.done, total=now.total)
 
 
-@contextmanager
-def counter(what: str) -> Iterator[Callable[[int], None]]:
-    """A number on standard error that grows with what is through."""
-    progress = Progress(
-        TextColumn(f"{{task.completed:,}} {what}"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with progress:
-        task = progress.add_task("", total=None)
-        yield lambda now: progress.update(task, completed=now)
-
-
 # Verification
 
 

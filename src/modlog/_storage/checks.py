@@ -213,3 +213,10 @@ def kinds_of_events(database: Database, session: Session) -> dict[str, int]:
         )
     )
     return {kind: found.get(kind, 0) for kind in ("account", "sweep", "foreign")}
+
+
+def count_of_accounts(database: Database, session: Session) -> int:
+    """How many accounts there are."""
+    row = session.row(f"SELECT count(*) FROM {database.table('streams')} WHERE kind = 'account'")
+    assert row is not None
+    return int(row[0])

@@ -145,7 +145,9 @@ def _sqlite_store(url: str, schema: str | None, lock_timeout: float, wanted: str
             raise InvalidInputError("a ledger in memory is new: there is nothing in it yet")
         return Store(SQLiteDatabase(None, lock_timeout=lock_timeout))
     file_url(path)
-    return Store(SQLiteDatabase(path, mode=mode, lock_timeout=lock_timeout))
+    store = Store(SQLiteDatabase(path, mode=mode, lock_timeout=lock_timeout))
+    store.address = file_url(os.path.abspath(path)), None  # noqa: PTH100  as it is called
+    return store
 
 
 def _postgres_store(url: str, schema: str | None, lock_timeout: float, *, read_only: bool) -> Store:
@@ -164,7 +166,9 @@ def _postgres_store(url: str, schema: str | None, lock_timeout: float, *, read_o
     database = PostgresDatabase(
         options_of(url), schema=schema, lock_timeout=lock_timeout, read_only=read_only
     )
-    return PostgresStore(database)
+    store = PostgresStore(database)
+    store.address = url, schema
+    return store
 
 
 def _check_schema_name(schema: str) -> None:

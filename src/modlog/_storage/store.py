@@ -36,6 +36,8 @@ class Store:
             with the server's; a clock that was given may say anything.
         lock_timeout: how long one who writes waits for another, in seconds.
         on_commit: called after each transaction of this store, if there is something to call.
+        address: the URL and the schema by which another process opens it; None in memory. There
+            may be a password in it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -44,6 +46,7 @@ class Store:
         self.lock_timeout = LOCK_TIMEOUT
         self.signal = Signal()
         self.on_commit: Callable[[], object] | None = None
+        self.address: tuple[str, str | None] | None = None
 
     def committed(self) -> None:
         """A transaction of this store has recorded something."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from attrs import Factory, define, frozen
 
 from modlog._domain.evidence.tiles import FULL, WIDTH, Growth, root_above
 from modlog._domain.evidence.trees import SIZE
+from modlog._services.crew import Crew
+from modlog._services.integrity import Watch
 from modlog._storage.archives import Range
 from modlog._storage.checks import MOST, Finding
-from modlog._storage.evidence import MARK, MARKED, PAGE, Evidence, Leaf, Leaves, Stored
+from modlog._storage.evidence import MARK, MARKED, PAGE, Evidence, Leaves, Stored
+from modlog._storage.reading import Reader
 
 # Differences that are kept to be named; of more it is told how many there are.
 KEPT: Final = 2_000
@@ -39,10 +43,11 @@ class Difference:
 
 @define
 class Comparison:
-    """What a walk through the log found.
+    """What a walk through the log, or through a part of it, found.
 
     Attributes:
         roots: of the tree, by its size, for those sizes that were asked for.
+        hashes: of the leaves of a part: as sealed, or else as they are now.
         differences: the first of them.
         number: how many there are.
         findings: about the tiles themselves.
@@ -50,6 +55,7 @@ class Comparison:
     """
 
     roots: dict[int, bytes] = Factory(dict)
+    hashes: list[bytes] = Factory(list)
     differences: list[Difference] = Factory(list)
     number: int = 0
     findings: list[Finding] = Factory(list)
@@ -57,8 +63,22 @@ class Comparison:
 
     def found(self, message: str) -> None:
         """Take note of something about the tiles."""
-        if len(self.findings) < MOST:
-            self.findings.append(Finding(check="tiles", message=message))
+        self._add([Finding(check="tiles", message=message)])
+
+    def differs(self, difference: Difference) -> None:
+        """Take note of a position at which something else stands."""
+        self.number += 1
+        if len(self.differences) < KEPT:
+            self.differences.append(difference)
+
+    def join(self, part: Comparison) -> None:
+        """Add what was found in another part, but for its hashes."""
+        self.number += part.number
+        self.differences += part.differences[: KEPT - len(self.differences)]
+        self._add(part.findings)
+
+    def _add(self, findings: Sequence[Finding]) -> None:
+        self.findings += findings[: MOST - len(self.findings)]
 
 
 @define
@@ -67,69 +87,32 @@ class Comparing:
 
     Attributes:
         sizes: of the trees whose roots are wanted.
-        progress: is told how many events were looked at.
+        looking: who looks at the parts of the log.
+        watch: is told how many events there are, and how many are through.
     """
 
     evidence: Evidence
     sizes: Sequence[int]
-    progress: Callable[[int], object] | None = None
+    looking: Crew
+    watch: Watch
     _found: Comparison = Factory(Comparison)
     _sealed: int = 0
 
     def run(self) -> Comparison:
         """Compare everything."""
         found, self._sealed = self._found, self.evidence.kept
-        found.last = max(self._sealed, self.evidence.last_event)
-        for level, number in self.evidence.strangers(found.last):
+        last = found.last = max(self._sealed, self.evidence.last_event)
+        self.watch.total += last
+        for level, number in self.evidence.strangers(last):
             found.found(f"tile {number} of level {level} is of no event")
         growth = Growth(self.sizes, found.roots)
         self._check_above(growth, [])
-        for after in range(0, found.last, PAGE):
-            part = Range(after, min(after + PAGE, found.last))
-            self._check_above(growth, [*self._hashes(part)])
-            if self.progress:
-                self.progress(part.last)
+        parts = (Range(after, min(after + PAGE, last)) for after in range(0, last, PAGE))
+        for part in self.looking.each(partial(_compared, self._sealed), parts):
+            found.join(part)
+            self._check_above(growth, part.hashes)
+            self.watch.see(events=len(part.hashes))
         return found
-
-    def _hashes(self, part: Range) -> Iterator[bytes]:
-        """The hashes of the leaves of a range: as sealed, or else as they are now."""
-        leaves = Leaves(self.evidence.needed_salts)
-        events = {event.position: event for event in self.evidence.stored(part)}
-        tiles = self.evidence.tiles(part)
-        for position in range(part.after + 1, part.last + 1):
-            number, at = divmod(position - 1, WIDTH)
-            if at == 0:
-                tile = self._checked(tiles.get(number), number)
-            event = events.get(position)
-            fresh = leaves.of(event) if event else None
-            if tile is None:
-                yield fresh.hash if fresh else _GONE
-                continue
-            hashes, _, marks = tile
-            sealed = hashes[at * SIZE : (at + 1) * SIZE]
-            self._compare(position, event, fresh, sealed, marks[at * _MARKS : (at + 1) * _MARKS])
-            yield sealed
-
-    def _checked(self, tile: _Tile | None, number: int) -> _Tile | None:
-        if tile and (len(tile[0]), len(tile[2])) == (FULL, _MARKS * WIDTH):
-            if root_above(tile[0]) != tile[1]:
-                self._found.found(f"the root of tile {number} of level 0 does not follow from it")
-            return tile
-        if (number + 1) * WIDTH <= self._sealed or tile:
-            what = "is cut or longer than it may be" if tile else "is gone"
-            self._found.found(f"tile {number} of level 0 {what}: its events are compared with none")
-        return None
-
-    def _compare(
-        self, position: int, event: Stored | None, fresh: Leaf | None, sealed: bytes, marks: bytes
-    ) -> None:
-        if fresh and fresh.hash == sealed:
-            if fresh.marks != marks:
-                self._found.found(f"the marks of event {position} in its tile were changed")
-            return
-        self._found.number += 1
-        if self._found.number <= KEPT:
-            self._found.differences.append(Difference(position, event, marks))
 
     def _check_above(self, growth: Growth, hashes: list[bytes]) -> None:
         """Have the tree grow, and compare what is above its leaves with what is kept."""
@@ -140,3 +123,40 @@ class Comparing:
                 if stored != (content, root_above(content)):
                     what = "is gone" if stored is None else "does not follow from those below"
                     self._found.found(f"tile {tile.index} of level {tile.level} {what}")
+
+
+def _compared(sealed: int, reader: Reader, part: Range) -> Comparison:
+    """The events of a range beside their leaves, of which so many lie in tiles."""
+    found = Comparison()
+    evidence = Evidence(reader.database, reader.session)
+    leaves = Leaves(evidence.needed_salts)
+    events = {event.position: event for event in evidence.stored(part)}
+    tiles = evidence.tiles(part)
+    for position in range(part.after + 1, part.last + 1):
+        number, at = divmod(position - 1, WIDTH)
+        if at == 0:
+            tile = _checked(found, tiles.get(number), number, sealed)
+        event = events.get(position)
+        fresh = leaves.of(event) if event else None
+        if tile is None:
+            found.hashes.append(fresh.hash if fresh else _GONE)
+            continue
+        own = tile[0][at * SIZE : (at + 1) * SIZE]
+        marks = tile[2][at * _MARKS : (at + 1) * _MARKS]
+        found.hashes.append(own)
+        if fresh is None or fresh.hash != own:
+            found.differs(Difference(position, event, marks))
+        elif fresh.marks != marks:
+            found.found(f"the marks of event {position} in its tile were changed")
+    return found
+
+
+def _checked(found: Comparison, tile: _Tile | None, number: int, sealed: int) -> _Tile | None:
+    if tile and (len(tile[0]), len(tile[2])) == (FULL, _MARKS * WIDTH):
+        if root_above(tile[0]) != tile[1]:
+            found.found(f"the root of tile {number} of level 0 does not follow from it")
+        return tile
+    if (number + 1) * WIDTH <= sealed or tile:
+        what = "is cut or longer than it may be" if tile else "is gone"
+        found.found(f"tile {number} of level 0 {what}: its events are compared with none")
+    return None

@@ -7,8 +7,15 @@ from os import PathLike
 
 from modlog._domain.evidence.checkpoints import parsed_checkpoint
 from modlog._domain.evidence.notes import MAX_BYTES, parsed_note
-from modlog._domain.values import checked_callable, checked_position, checked_truth
+from modlog._domain.values import (
+    checked_callable,
+    checked_position,
+    checked_truth,
+    checked_whole,
+    shown,
+)
 from modlog._errors import InvalidInputError
+from modlog._services.crew import MOST_PROCESSES, Crew
 from modlog._services.evidence.bundles import BundleOutcome, BundleProgress, Bundling, folder_of
 from modlog._services.evidence.keys import SigningKey, signing_key
 from modlog._services.evidence.outside import Target, outside
@@ -23,7 +30,7 @@ from modlog._services.evidence.verifying import (
     given,
     several_keys,
 )
-from modlog._services.integrity import VerificationReport, verify
+from modlog._services.integrity import VerificationReport, VerifyProgress, Watch, verify
 from modlog._services.work import Work
 from modlog._storage.checks import Finding
 from modlog._storage.reading import Reader
@@ -85,12 +92,13 @@ class Evident:
 
     def verify(
         self,
-        progress: Callable[[int], object] | None = None,
+        progress: Callable[[VerifyProgress], object] | None = None,
         *,
         checkpoints: Sequence[GivenCheckpoint] | GivenCheckpoint = (),
         key: KeyFile | None = None,
         witnesses: Sequence[KeyFile] | KeyFile = (),
         quorum: int | None = None,
+        processes: int = 1,
     ) -> VerificationReport:
         """Check the ledger against itself and its seals, as of one moment.
 
@@ -103,8 +111,7 @@ class Evident:
         give those that lay elsewhere.
 
         Args:
-            progress: called now and then with the number of events that were compared with the
-                seals, and then of accounts replayed, so far.
+            progress: called now and then with how far it is.
             checkpoints: signed checkpoints that lay outside of the database: paths of their
                 files, texts, or what `seal` gave; one or several.
             key: the ledger's public key, or the path of its file. With it the signatures of the
@@ -113,6 +120,8 @@ class Evident:
                 that is not in a checkpoint, and says it was recorded more than five minutes
                 before a witness saw that, is back-dated.
             quorum: how many of them must have cosigned; all, if left out.
+            processes: in how many to look at a large ledger side by side. They are spawned: a
+                program that asks for more than one begins with `if __name__ == "__main__":`.
 
         Returns:
             all that was found; what could be checked and is wrong is a finding.
@@ -122,14 +131,21 @@ class Evident:
                 not signed by this key, or cosigned by too few.
             InvalidInputError: checkpoints without a key, or something else than these.
             ProofError: the signature of a checkpoint is wrong: it, or its text, was changed.
+            StoreUnavailableError: one of the processes came to an end.
         """
         progress = checked_callable(progress, "progress")
+        if not 1 <= checked_whole(processes, "processes") <= MOST_PROCESSES:
+            raise InvalidInputError(
+                f"processes must be from 1 to {MOST_PROCESSES}, not {shown(processes)}"
+            )
         beside = given(checkpoints, key, witnesses, quorum)
 
-        def check_seals(reader: Reader) -> tuple[int | None, list[Finding]]:
-            return Seals(reader, beside, progress).run()
+        def check_seals(
+            reader: Reader, looking: Crew, watch: Watch
+        ) -> tuple[int | None, list[Finding]]:
+            return Seals(reader, looking, beside, watch).run()
 
-        return verify(self._work.store, check_seals, progress)
+        return verify(self._work.store, check_seals, progress, processes)
 
     def prove(
         self,

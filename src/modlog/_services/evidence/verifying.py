@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Final
 
@@ -13,12 +13,14 @@ from modlog._domain.evidence.checkpoints import Checkpoint, parsed_checkpoint
 from modlog._domain.evidence.notes import MAX_BYTES, VerifierKey, parsed_note
 from modlog._domain.values import checked_iterable, checked_whole, from_micros, instant_text, shown
 from modlog._errors import EvidenceError, InvalidInputError, ProofError
+from modlog._services.crew import Crew
 from modlog._services.evidence.comparing import Comparing, Comparison
 from modlog._services.evidence.files import content_of
 from modlog._services.evidence.keys import seen_at, verifier_key
 from modlog._services.evidence.naming import named
 from modlog._services.evidence.sealing import SealOutcome
 from modlog._services.evidence.signed import checked
+from modlog._services.integrity import Watch
 from modlog._storage.checks import MOST, Finding
 from modlog._storage.evidence import Evidence, Leaves
 from modlog._storage.reading import Reader
@@ -149,13 +151,15 @@ class Seals:
 
     Attributes:
         reader: of one moment.
+        looking: who looks at the parts of the log.
         given: what lay outside.
-        progress: is told how many events were compared.
+        watch: is told how far it is.
     """
 
     reader: Reader
+    looking: Crew
     given: Given
-    progress: Callable[[int], object] | None = None
+    watch: Watch
 
     def run(self) -> tuple[int | None, list[Finding]]:
         """How many events the newest checkpoint is of, if there is one, and what was found."""
@@ -166,7 +170,7 @@ class Seals:
         findings: list[Finding] = []
         kept = dict(self._kept(evidence, findings))
         sizes = {*kept, *(one.checkpoint.size for one in self.given.trusted)}
-        found = Comparing(evidence, sorted(sizes), self.progress).run()
+        found = Comparing(evidence, sorted(sizes), self.looking, self.watch).run()
         findings += named(found, Leaves(evidence.salts), head)
         findings += self._against(found, kept, head)
         findings += self._back_dated(evidence)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +27,7 @@ from modlog.importers import mediawiki
 
 LOG: Final = 1_000_000
 _BUCKETS: Final = 32
+_PARTS: Final = ("restore", "duckdb", "spark")
 
 
 def main() -> None:
@@ -34,7 +35,9 @@ def main() -> None:
     parser.add_argument("events", type=int, nargs="?", default=LOG, help="of the log (%(default)s)")
     parser.add_argument("--stores", nargs="+", choices=STORES, default=STORES)
     parser.add_argument("--real", type=Path, metavar="LOG", help="a log to import instead")
-    parser.add_argument("--spark", action="store_true", help="on a Spark cluster too; needs Java")
+    parser.add_argument(
+        "--parts", nargs="+", choices=_PARTS, default=_PARTS[:-1], help="spark needs Java"
+    )
     options = parser.parse_args()
     print(f"the machine is busy at {machine.busy():.0%} of its cores")
     with opened(tuple(options.stores)) as places:
@@ -42,7 +45,7 @@ def main() -> None:
             place = places.fresh(store)
             _fill(place, options.events, options.real)
             analyze(place)
-            for line in _measured(places, place, spark=options.spark):
+            for line in _measured(places, place, options.parts):
                 print(f"{store}: {line}", flush=True)
 
 
@@ -54,22 +57,24 @@ def _fill(place: Place, events: int, real: Path | None) -> None:
         log.ingest(mediawiki.records(real))
 
 
-def _measured(places: Places, place: Place, *, spark: bool) -> Iterator[str]:
+def _measured(places: Places, place: Place, parts: Collection[str]) -> Iterator[str]:
     with (
         TemporaryDirectory(dir=places.folder) as folder,
         modlog.open(place.url, schema=place.schema) as log,
     ):
-        archive, events = Path(folder) / "archive", log.head
+        archive = Path(folder) / "archive"
         took = _seconds(lambda: log.archive(archive, buckets=_BUCKETS))
         size = sum(file.stat().st_size for file in archive.rglob("*.parquet"))
-        yield f"archive {events / took:,.0f} events/s, {size / events:.1f} bytes an event"
-        again = places.fresh(place.store)
-        opened_ = modlog.open_archive(archive)
-        took = _seconds(lambda: opened_.restore(again.url, schema=again.schema, create=True))
-        yield f"restore {events / took:,.0f} events/s"
-        places.drop(again)
-        yield from _in_duckdb(log, archive)
-        if spark:
+        yield f"archive {log.head / took:,.0f} events/s, {size / log.head:.1f} bytes an event"
+        if "restore" in parts:
+            again = places.fresh(place.store)
+            found = modlog.open_archive(archive)
+            took = _seconds(lambda: found.restore(again.url, schema=again.schema, create=True))
+            yield f"restore {log.head / took:,.0f} events/s"
+            places.drop(again)
+        if "duckdb" in parts:
+            yield from _in_duckdb(log, archive)
+        if "spark" in parts:
             yield from _on_spark(log, archive)
 
 
@@ -84,8 +89,7 @@ def _in_duckdb(log: modlog.ModLog, archive: Path) -> Iterator[str]:
     for what, position in (("at the end", log.head), ("in the middle", log.head // 2)):
         view = log.as_of(position)
         own = _seconds(partial(_listed, view))
-        states = history.sql(f"SELECT count(status) FROM states({position})")
-        its = _seconds(states.fetchall)
+        its = _seconds(history.sql(f"SELECT * FROM states({position})").fetchall)
         yield f"DuckDB: all accounts {what} {its:.2f} s, as_of {own:.2f} s: {own / its:.1f} times"
     own, its = _seconds(log.stats), _seconds(lambda: modlog.duckdb.figures(history))
     yield f"DuckDB: figures {its:.2f} s, stats {own:.2f} s: {own / its:.1f} times"

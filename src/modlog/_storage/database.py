@@ -189,6 +189,10 @@ class Database(Protocol):
         """Let the planner know how many rows such a table has."""
         ...
 
+    def analyze_loaded(self, session: Session, name: str) -> None:
+        """Have the planner know a table into which this transaction has loaded most of its rows."""
+        ...
+
     def sorting(self, session: Session) -> AbstractContextManager[None]:
         """Sort in the block in little memory, however much there is; the rest goes to disk."""
         ...

@@ -27,6 +27,8 @@ EVENT_COLUMNS: Final = (
     "state",
 )
 
+_LOADED: Final = ("streams", "acts", "events")
+
 
 @define
 class Restoring:
@@ -66,6 +68,10 @@ class Restoring:
             f"{self.database.update('meta')} SET value = ? WHERE name = 'ledger'", (ledger,)
         )
         self.database.advance(self.session, head)
+        for name in _LOADED:
+            # Else PostgreSQL, which takes them for empty, goes through all acts for each page of
+            # accounts (of a million events 87 of 138 s).
+            self.database.analyze_loaded(self.session, name)
         rebuild_all(self.database, self.session, progress)
 
 

@@ -216,6 +216,9 @@ class PostgresDatabase:
     def analyze(self, session: Session, name: str) -> None:
         session.run(f"ANALYZE pg_temp.{name}")
 
+    def analyze_loaded(self, session: Session, name: str) -> None:
+        session.run(f"ANALYZE {self.table(name)}")
+
     def sorting(self, session: Session) -> AbstractContextManager[None]:
         del session
         return nullcontext()  # the server's work_mem sees to that

@@ -237,6 +237,9 @@ class SQLiteDatabase:
     def analyze(self, session: Session, name: str) -> None:
         pass  # without statistics SQLite takes the order in which a statement names its tables
 
+    def analyze_loaded(self, session: Session, name: str) -> None:
+        pass  # its plans are the same for tables of any size
+
     @contextmanager
     def sorting(self, session: Session) -> Iterator[None]:
         # Each sort of a statement may take as much as the cache, and some have five.

@@ -61,8 +61,12 @@ class Seen:
         self.events: list[LedgerEvent] = []
 
     def take(self, domain_event, tracking: Tracking) -> None:
-        self.insert_tracking(tracking)
         self.events.append(domain_event)
+        try:
+            self.insert_tracking(tracking)  # last, as whoever waits goes on then
+        except BaseException:
+            self.events.pop()
+            raise
 
 
 class SeenInMemory(Seen, POPOTrackingRecorder):
